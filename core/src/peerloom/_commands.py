@@ -1,0 +1,173 @@
+"""Command, and the commands that core answers."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Self
+
+    from multiaddr import Multiaddr
+
+    from ._dispatch import CommandHandler
+    from ._peer_id import PeerId
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Command(Generic[R_co]):
+    """Base of all commands; ``Command[R]`` answers with an ``R``.
+
+    Attributes:
+        timeout_seconds: how long `NetworkClient.call` waits before `CommandTimedOut`.
+    """
+
+    __slots__ = ()
+
+    timeout_seconds: ClassVar[float] = 30.0
+
+    @classmethod
+    def handled_by(cls, handler: Callable[[Self], Awaitable[R_co]]) -> CommandHandler:
+        """A record for `peerloom_command_handlers`: that async function answers it."""
+        from ._dispatch import CommandHandler  # noqa: PLC0415 - the table imports this module
+
+        return CommandHandler(cls, handler)
+
+
+class DialCondition(Enum):
+    """When a dial shall really be made; otherwise it joins or gives what is there."""
+
+    ALWAYS = "always"
+    DISCONNECTED = "disconnected"
+    NOT_DIALING = "not dialing"
+    DISCONNECTED_AND_NOT_DIALING = "disconnected and not dialing"
+
+
+@frozen
+class ListenOn(Command[int]):
+    """Listen on an address; answers with the listener's number once it is bound.
+
+    Raises `ListenFailed`. The bound addresses come as `ListeningOn` events.
+    """
+
+    address: Multiaddr
+
+
+@frozen
+class StopListening(Command[bool]):
+    """Close a listener; answers whether there was one of that number."""
+
+    listener_id: int
+
+
+@frozen
+class Dial(Command["ConnectionInfo"]):
+    """Connect to a peer.
+
+    Raises `DialFailed`.
+
+    Attributes:
+        peer: who is wanted; None takes whoever answers at the addresses.
+        addresses: where to try, beside what is known of the peer already.
+        condition: when to dial although a connection or a dial exists.
+    """
+
+    timeout_seconds: ClassVar[float] = 60.0
+
+    peer: PeerId | None
+    addresses: tuple[Multiaddr, ...] = ()
+    condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING
+
+
+@frozen
+class Disconnect(Command[int]):
+    """Close every connection to a peer; answers how many there were."""
+
+    peer: PeerId
+
+
+@frozen
+class OpenStream(Command["Stream"]):
+    """Open a stream, dialling the peer if need be.
+
+    Raises `DialFailed`, `ProtocolNotSupported`, `StreamLimitReached`, `LinkClosed`.
+
+    Attributes:
+        peer: to whom.
+        protocols: protocol ids, most wanted first.
+        allow_limited: whether a limited (relayed) connection will do.
+    """
+
+    timeout_seconds: ClassVar[float] = 60.0
+
+    peer: PeerId
+    protocols: tuple[str, ...]
+    allow_limited: bool = False
+
+
+@frozen
+class Connections(Command["tuple[ConnectionInfo, ...]"]):
+    """The established connections, to one peer or to all."""
+
+    peer: PeerId | None = None
+
+
+@frozen
+class Protect(Command[None]):
+    """Hold connections to a peer, redial it when lost, and keep its addresses for good."""
+
+    peer: PeerId
+
+
+@frozen
+class Unprotect(Command[bool]):
+    """Undo `Protect`; answers whether the peer was protected."""
+
+    peer: PeerId
+
+
+@frozen
+class AddExternalAddress(Command[None]):
+    """Confirm by hand that this node can be reached at an address."""
+
+    address: Multiaddr
+
+
+@frozen
+class RemoveExternalAddress(Command[bool]):
+    """Take back a confirmed external address; answers whether it was there."""
+
+    address: Multiaddr
+
+
+@frozen
+class AddPeerAddresses(Command[None]):
+    """Put addresses of a peer into the address book."""
+
+    peer: PeerId
+    addresses: tuple[Multiaddr, ...]
+
+
+@frozen
+class Status(Command["Mapping[str, Any]"]):
+    """A snapshot of the node: what `peerloom_status` of core and of each plugin reports."""
+
+
+@frozen
+class Ping(Command[float]):
+    """Ping a connected peer; answers with the round trip in seconds."""
+
+    peer: PeerId
+
+
+@frozen
+class FindPeer(Command["tuple[Multiaddr, ...]"]):
+    """Find a peer's addresses; answered by a peer-routing plugin where one is installed."""
+
+    timeout_seconds: ClassVar[float] = 10.0
+
+    peer: PeerId

@@ -1,0 +1,180 @@
+"""Every error that Peerloom raises.
+
+::
+
+    PeerloomError
+    ├── ConfigError                 a setting is unknown or wrong
+    ├── IdentityError               a key file cannot be read, parsed or written
+    ├── PluginError                 a plugin cannot be used
+    ├── CommandError
+    │   ├── NoHandler               no plugin of this node answers that command
+    │   ├── CommandTimedOut         the handler did not answer within the command's bound
+    │   └── NodeClosed              the node is not running
+    ├── ListenFailed                an address cannot be listened on
+    ├── DialFailed                  no address of a peer led to a connection
+    ├── LinkClosed                  the connection ended; carries why
+    ├── StreamError
+    │   ├── StreamReset             the stream was reset, here or by the other side
+    │   ├── StreamLimitReached      one more stream would pass a bound
+    │   └── ProtocolNotSupported    the other side speaks none of the protocols offered
+    └── RemoteProtocolError         the other side broke a protocol
+        ├── NegotiationFailed       multistream-select
+        ├── HandshakeFailed         TLS or Noise
+        │   └── WrongPeerId         somebody else answered
+        ├── MuxerViolation          yamux
+        ├── RecordError             an encrypted record was tampered with or cut short
+        └── MalformedMessage        a message cannot be decoded, or is longer than its bound
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from multiaddr import Multiaddr
+
+    from ._peer_id import PeerId
+
+
+class PeerloomError(Exception):
+    """Base of all errors that Peerloom raises on purpose."""
+
+
+class ConfigError(PeerloomError):
+    """A setting is unknown or wrong; the text names it, where it stands, and what to write."""
+
+
+class IdentityError(PeerloomError):
+    """The key of a node cannot be read, parsed or written; the text names the file."""
+
+
+class PluginError(PeerloomError):
+    """A plugin cannot be used; the text names its distribution, its version and the cause."""
+
+
+class CommandError(PeerloomError):
+    """A command was not carried out."""
+
+
+class NoHandler(CommandError):
+    """No active plugin answers this command: install or enable the one that does."""
+
+
+class CommandTimedOut(CommandError, TimeoutError):
+    """A command's handler did not answer within ``Command.timeout_seconds``."""
+
+
+class NodeClosed(CommandError):
+    """The node is not running: call it inside ``async with Node(...)``."""
+
+
+class ListenFailed(PeerloomError):
+    """An address cannot be listened on.
+
+    Attributes:
+        address: the address asked for.
+    """
+
+    def __init__(self, address: Multiaddr, reason: str) -> None:
+        super().__init__(f"cannot listen on {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class DialFailed(PeerloomError):
+    """No address led to a connection.
+
+    Attributes:
+        peer: the peer that was wanted, or None when only an address was dialled.
+        attempts: each address that was tried, with what became of it.
+    """
+
+    def __init__(
+        self,
+        peer: PeerId | None,
+        attempts: Sequence[tuple[Multiaddr, BaseException]],
+        reason: str = "",
+    ) -> None:
+        lines = [f"cannot connect to {peer}" if peer else "cannot connect"]
+        if reason:
+            lines[0] += f": {reason}"
+        lines += [f"  {address}: {describe(cause)}" for address, cause in attempts]
+        super().__init__("\n".join(lines))
+        self.peer = peer
+        self.attempts = tuple(attempts)
+        self.reason = reason
+
+
+class LinkClosed(PeerloomError, anyio.ClosedResourceError):
+    """The connection has ended; the text says why."""
+
+
+class StreamError(PeerloomError):
+    """A stream cannot be opened or used."""
+
+
+class StreamReset(StreamError, anyio.BrokenResourceError):
+    """The stream was reset: data may be lost, unlike at a clean end of stream."""
+
+
+class StreamLimitReached(StreamError):
+    """One more stream would pass a bound; close some, or raise the setting that the text names."""
+
+
+class ProtocolNotSupported(StreamError):
+    """The other side speaks none of the protocols offered.
+
+    Attributes:
+        protocols: what was offered, in order.
+    """
+
+    def __init__(self, peer: PeerId | None, protocols: Sequence[str]) -> None:
+        super().__init__(f"{peer or 'the other side'} does not speak {', '.join(protocols)}")
+        self.protocols = tuple(protocols)
+
+
+class RemoteProtocolError(PeerloomError):
+    """The other side broke a protocol; nothing on this side is at fault."""
+
+
+class NegotiationFailed(RemoteProtocolError):
+    """The other side does not speak multistream-select as its specification says."""
+
+
+class HandshakeFailed(RemoteProtocolError):
+    """A security handshake failed."""
+
+
+class WrongPeerId(HandshakeFailed):
+    """Somebody else answered at this address.
+
+    Attributes:
+        expected: the peer that was dialled.
+        actual: the peer that proved its identity.
+    """
+
+    def __init__(self, expected: PeerId, actual: PeerId) -> None:
+        super().__init__(f"expected peer {expected}, but {actual} answered")
+        self.expected = expected
+        self.actual = actual
+
+
+class MuxerViolation(RemoteProtocolError):
+    """The other side broke the rules of the muxer."""
+
+
+class RecordError(RemoteProtocolError):
+    """An encrypted record cannot be opened: tampered with, replayed or cut short."""
+
+
+class MalformedMessage(RemoteProtocolError):
+    """A message of the other side cannot be decoded, or is longer than its bound."""
+
+
+def describe(error: BaseException) -> str:
+    """The error in one line, for another error's text or a log."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Streams between two peers: framed messages or plain bytes."""
