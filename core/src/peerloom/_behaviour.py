@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._endpoint import ConnectionInfo
     from ._links import Transport
     from ._peer_id import PeerId
-    from ._swarm import Stream
+    from ._stream import Stream
 
 GateStage = Literal["dial", "accept", "connected"]
 

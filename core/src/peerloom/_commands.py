@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from attrs import frozen
+from multiaddr import Multiaddr
+
+from ._endpoint import ConnectionInfo
+from ._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Self
-
-    from multiaddr import Multiaddr
 
     from ._dispatch import CommandHandler
     from ._peer_id import PeerId
@@ -65,7 +68,7 @@ class StopListening(Command[bool]):
 
 
 @frozen
-class Dial(Command["ConnectionInfo"]):
+class Dial(Command[ConnectionInfo]):
     """Connect to a peer.
 
     Raises `DialFailed`.
@@ -91,7 +94,7 @@ class Disconnect(Command[int]):
 
 
 @frozen
-class OpenStream(Command["Stream"]):
+class OpenStream(Command[Stream]):
     """Open a stream, dialling the peer if need be.
 
     Raises `DialFailed`, `ProtocolNotSupported`, `StreamLimitReached`, `LinkClosed`.
@@ -110,7 +113,7 @@ class OpenStream(Command["Stream"]):
 
 
 @frozen
-class Connections(Command["tuple[ConnectionInfo, ...]"]):
+class Connections(Command[tuple[ConnectionInfo, ...]]):
     """The established connections, to one peer or to all."""
 
     peer: PeerId | None = None
@@ -153,7 +156,7 @@ class AddPeerAddresses(Command[None]):
 
 
 @frozen
-class Status(Command["Mapping[str, Any]"]):
+class Status(Command[Mapping[str, Any]]):
     """A snapshot of the node: what `peerloom_status` of core and of each plugin reports."""
 
 
@@ -165,7 +168,7 @@ class Ping(Command[float]):
 
 
 @frozen
-class FindPeer(Command["tuple[Multiaddr, ...]"]):
+class FindPeer(Command[tuple[Multiaddr, ...]]):
     """Find a peer's addresses; answered by a peer-routing plugin where one is installed."""
 
     timeout_seconds: ClassVar[float] = 10.0

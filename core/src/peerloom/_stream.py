@@ -1,0 +1,92 @@
+"""Stream: what protocols and applications read from and write to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import ByteStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._endpoint import ConnectionInfo
+    from ._links import MuxedStream
+    from ._peer_id import PeerId
+
+
+class Stream(ByteStream):
+    """A byte stream to a peer, under a protocol that both sides agreed on.
+
+    An anyio `ByteStream`: `receive` raises `anyio.EndOfStream` after the other side's clean end,
+    and `StreamReset` after a reset, when data may be lost. `send` waits while the reader is slow.
+
+    Attributes:
+        peer: who is at the other end.
+        protocol: the protocol id agreed on.
+        connection: the connection that carries it.
+    """
+
+    def __init__(
+        self,
+        muxed: MuxedStream,
+        protocol: str,
+        connection: ConnectionInfo,
+        *,
+        early: bytes = b"",
+        on_finished: Callable[[], None],
+    ) -> None:
+        self.peer: PeerId = connection.peer
+        self.protocol = protocol
+        self.connection = connection
+        self._muxed = muxed
+        self._early = early
+        self._on_finished: Callable[[], None] | None = on_finished
+        self._read_ended = False
+        self._write_ended = False
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.protocol} with {self.peer}>"
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Up to `max_bytes` bytes, at least one; see the class for how it ends."""
+        if self._early:
+            chunk, self._early = self._early[:max_bytes], self._early[max_bytes:]
+            return chunk
+        try:
+            return await self._muxed.receive(max_bytes)
+        except anyio.EndOfStream:
+            self._read_ended = True
+            self._finish_if_ended()
+            raise
+
+    async def send(self, item: bytes | bytearray | memoryview) -> None:
+        """Send all of it; returns when it is taken over within the receiver's window."""
+        await self._muxed.send(item)  # type: ignore[arg-type]
+
+    async def send_eof(self) -> None:
+        """End the writing half cleanly; reading goes on."""
+        await self._muxed.send_eof()
+        self._write_ended = True
+        self._finish_if_ended()
+
+    async def aclose(self) -> None:
+        """Close both halves; the other side sees a clean end of what was sent."""
+        try:
+            await self._muxed.aclose()
+        finally:
+            self._finished()
+
+    def reset(self) -> None:
+        """End both halves at once; the other side sees a reset."""
+        self._muxed.reset()
+        self._finished()
+
+    def _finish_if_ended(self) -> None:
+        if self._read_ended and self._write_ended:
+            self._finished()
+
+    def _finished(self) -> None:
+        if self._on_finished is not None:
+            report, self._on_finished = self._on_finished, None
+            report()

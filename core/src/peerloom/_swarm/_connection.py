@@ -1,0 +1,183 @@
+"""Connection: one link in service, its streams negotiated and counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from peerloom._errors import (
+    LinkClosed,
+    NegotiationFailed,
+    PeerloomError,
+    ProtocolNotSupported,
+    StreamError,
+    StreamLimitReached,
+    describe,
+)
+from peerloom._stream import Stream
+
+from ._multistream import Proposer, Responder
+from ._negotiate import negotiate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from peerloom._behaviour import InboundProtocol
+    from peerloom._endpoint import ConnectionInfo
+    from peerloom._links import MuxedLink, MuxedStream
+
+    from ._protocols import ProtocolTable
+
+NEGOTIATION_SECONDS: Final = 10.0  # as rust-libp2p's substream upgrade
+CLOSE_SECONDS: Final = 2.0  # saying goodbye may not hold a shutdown longer
+READ_BYTES: Final = 65536
+
+_LINK_ERRORS: Final = (
+    PeerloomError,
+    OSError,
+    anyio.EndOfStream,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+)
+
+
+class Connection:
+    """A muxed link in service.
+
+    Attributes:
+        info: what is known of it.
+        holding: open streams that keep it.
+        refused_streams: inbound streams refused, by cause.
+    """
+
+    def __init__(
+        self,
+        info: ConnectionInfo,
+        link: MuxedLink,
+        protocols: ProtocolTable,
+        offer: Callable[[str, InboundProtocol, Stream], bool],
+    ) -> None:
+        self.info = info
+        self.holding = 0
+        self.refused_streams: dict[str, int] = {}
+        self._link = link
+        self._protocols = protocols
+        self._offer = offer
+        self._scope = anyio.CancelScope()
+        self._releases: set[Callable[[], None]] = set()
+        self._cause: str | None = None
+
+    @property
+    def round_trip_seconds(self) -> float | None:
+        """The newest measured round trip of the link."""
+        return self._link.round_trip_seconds
+
+    @property
+    def closing(self) -> bool:
+        """Whether it has been told to close."""
+        return self._cause is not None
+
+    async def run(self) -> str:
+        """Serve until the link ends; gives why it ended, in one line."""
+        cause = "the other side closed it"
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._accept_streams, tasks)
+                    try:
+                        await self._link.run()
+                    except _LINK_ERRORS as error:
+                        cause = describe(error)
+                    tasks.cancel_scope.cancel()
+        finally:
+            for release in list(self._releases):
+                release()
+        return self._cause or cause
+
+    async def close(self, cause: str) -> None:
+        """End it, telling the other side; bounded."""
+        if self._cause is None:
+            self._cause = cause
+            with anyio.move_on_after(CLOSE_SECONDS):
+                await self._link.aclose()
+            self._scope.cancel()
+
+    async def open_stream(self, protocols: Sequence[str]) -> Stream:
+        """Open a stream and agree on a protocol.
+
+        Raises `ProtocolNotSupported`, `NegotiationFailed`, `StreamLimitReached`, `LinkClosed`.
+        """
+        muxed = await self._link.open_stream()
+        try:
+            with anyio.fail_after(NEGOTIATION_SECONDS):
+                protocol, early = await negotiate(
+                    Proposer(protocols), muxed.send, lambda: muxed.receive(READ_BYTES)
+                )
+        except ProtocolNotSupported:
+            await muxed.aclose()
+            raise ProtocolNotSupported(self.info.peer, protocols) from None
+        except TimeoutError:
+            muxed.reset()
+            raise NegotiationFailed(
+                f"{self.info.peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
+            ) from None
+        except BaseException:
+            muxed.reset()
+            raise
+        return self._stream(muxed, protocol, early, None)
+
+    async def _accept_streams(self, tasks: TaskGroup) -> None:
+        while True:
+            try:
+                muxed = await self._link.accept_stream()
+            except LinkClosed:
+                return
+            tasks.start_soon(self._serve, muxed)
+
+    async def _serve(self, muxed: MuxedStream) -> None:
+        limited = self.info.limits is not None
+        responder = Responder(lambda name: self._protocols.accepts(name, limited=limited))
+        try:
+            with anyio.fail_after(NEGOTIATION_SECONDS):
+                protocol, early = await negotiate(
+                    responder, muxed.send, lambda: muxed.receive(READ_BYTES)
+                )
+            release = self._protocols.acquire(protocol, self.info.peer)
+        except (NegotiationFailed, TimeoutError, StreamError, LinkClosed) as error:
+            muxed.reset()
+            self._count_refused(error)
+            return
+        self._hand_over(self._stream(muxed, protocol, early, release))
+
+    def _hand_over(self, stream: Stream) -> None:
+        entry = self._protocols.find(stream.protocol)
+        if entry is None or not self._offer(entry.owner, entry.inbound, stream):
+            stream.reset()
+            self._count_refused(StreamLimitReached("too many streams wait to be served"))
+
+    def _count_refused(self, error: Exception) -> None:
+        cause = type(error).__name__
+        self.refused_streams[cause] = self.refused_streams.get(cause, 0) + 1
+
+    def _stream(
+        self,
+        muxed: MuxedStream,
+        protocol: str,
+        early: bytes,
+        release: Callable[[], None] | None,
+    ) -> Stream:
+        holds = self._protocols.holds_connection(protocol)
+        self.holding += holds
+
+        def finished() -> None:
+            if finished in self._releases:
+                self._releases.remove(finished)
+                self.holding -= holds
+                if release is not None:
+                    release()
+
+        self._releases.add(finished)
+        return Stream(muxed, protocol, self.info, early=early, on_finished=finished)

@@ -1,0 +1,110 @@
+"""Dialer: turns a peer and addresses into one connection or one `DialFailed`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+
+from peerloom._addresses import split_peer
+from peerloom._errors import DialFailed, PeerloomError, WrongPeerId
+from peerloom._links import DialOptions, MuxedLink, RawLink, Role
+
+from ._dial_plan import needs_resolving, ranked
+from ._dial_race import DialRace
+from ._errors import Refused
+from ._resolve import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from multiaddr import Multiaddr
+
+    from peerloom._links import Transport
+    from peerloom._peer_id import PeerId
+
+    from ._surroundings import Surroundings
+    from ._upgrade import Upgrader
+
+T = TypeVar("T")
+
+DIAL_SECONDS: Final = 10.0  # one address, until the transport is connected
+UPGRADE_SECONDS: Final = 10.0  # one link, until it is secured and muxed
+MAX_ADDRESSES: Final = 32  # of one dial: more are not tried
+
+ATTEMPT_FAILURES: Final = (
+    PeerloomError,
+    OSError,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+)
+
+
+class Dialer:
+    """Tries addresses; knows nothing of connections in service."""
+
+    def __init__(
+        self,
+        transport_for: Callable[[Multiaddr], Transport | None],
+        upgrader: Upgrader,
+        around: Surroundings,
+    ) -> None:
+        self._transport_for = transport_for
+        self._upgrader = upgrader
+        self._around = around
+
+    async def dial(
+        self, peer: PeerId | None, addresses: Sequence[Multiaddr], own: Sequence[Multiaddr]
+    ) -> MuxedLink:
+        """Connect to the first address that leads to the peer; raises `DialFailed`."""
+
+        async def attempt(address: Multiaddr) -> MuxedLink:
+            return await self._attempt(address, peer)
+
+        def sources(address: Multiaddr) -> Callable[[], Awaitable[list[Multiaddr]]]:
+            return lambda: resolve(address)
+
+        race = DialRace(attempt, _discard, ATTEMPT_FAILURES)
+        named = [address for address in addresses if needs_resolving(address)]
+        plain = [address for address in addresses if not needs_resolving(address)]
+        link = await race.run(
+            ranked(plain, own)[:MAX_ADDRESSES],
+            {address: sources(address) for address in named[:MAX_ADDRESSES]},
+        )
+        if link is None:
+            raise DialFailed(peer, race.attempts, "" if race.attempts else "no address is known")
+        return link
+
+    async def _attempt(self, address: Multiaddr, peer: PeerId | None) -> MuxedLink:
+        bare, named = split_peer(address)
+        expected = peer or named
+        if named is not None and expected is not None and named != expected:
+            raise WrongPeerId(expected, named)
+        transport = self._transport_for(bare)
+        if transport is None:
+            raise PeerloomError("no transport of this node handles such an address")
+        reason = self._around.gate("dial", expected, address)
+        if reason is not None:
+            raise Refused(reason)
+        options = DialOptions(role=Role.DIALER)
+        raw = await _bounded(transport.dial(bare, options), DIAL_SECONDS, "not connected")
+        if isinstance(raw, RawLink):
+            upgrade = self._upgrader.upgrade(raw, Role.DIALER, expected)
+            return await _bounded(upgrade, UPGRADE_SECONDS, "not secured and muxed")
+        if expected is not None and raw.peer != expected:
+            await raw.aclose()
+            raise WrongPeerId(expected, raw.peer)
+        return raw
+
+
+async def _bounded(work: Awaitable[T], seconds: float, what: str) -> T:
+    try:
+        with anyio.fail_after(seconds):
+            return await work
+    except TimeoutError as error:
+        raise OSError(f"{what} within {seconds:.0f} s") from error
+
+
+async def _discard(link: MuxedLink) -> None:
+    with anyio.move_on_after(1, shield=True):
+        await link.aclose()

@@ -1,0 +1,87 @@
+"""KeepAlive: which connections are held, by streams, behaviours and protection. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from multiaddr import Multiaddr
+
+    from peerloom._behaviour import Behaviour
+    from peerloom._endpoint import ConnectionInfo
+    from peerloom._peer_id import PeerId
+
+
+class Held(Protocol):
+    """A connection, as far as this module cares."""
+
+    info: ConnectionInfo
+    holding: int
+
+
+C = TypeVar("C", bound=Held)
+
+
+class KeepAlive:
+    """Collects votes; a connection without one for long enough is idle."""
+
+    def __init__(self, idle_seconds: float) -> None:
+        self._idle_seconds = idle_seconds
+        self._behaviours: dict[str, tuple[Behaviour, ...]] = {}
+        self._protected: set[PeerId] = set()
+        self._unheld_since: dict[int, float] = {}
+
+    def install(self, owner: str, behaviours: Sequence[Behaviour]) -> None:
+        """Replace the behaviours of an owner."""
+        self._behaviours[owner] = tuple(behaviours)
+
+    def withdraw(self, owner: str) -> None:
+        """Forget the behaviours of an owner."""
+        self._behaviours.pop(owner, None)
+
+    def protect(self, peer: PeerId) -> None:
+        """Hold connections to this peer."""
+        self._protected.add(peer)
+
+    def unprotect(self, peer: PeerId) -> bool:
+        """Stop holding them; gives whether the peer was protected."""
+        if peer not in self._protected:
+            return False
+        self._protected.remove(peer)
+        return True
+
+    def forget(self, connection_id: int) -> None:
+        """A connection has ended."""
+        self._unheld_since.pop(connection_id, None)
+
+    def addresses_of(self, peer: PeerId) -> list[Multiaddr]:
+        """What the behaviours know of a peer's addresses."""
+        return [
+            address
+            for behaviours in self._behaviours.values()
+            for behaviour in behaviours
+            for address in behaviour.addresses_of(peer)
+        ]
+
+    def idle(self, connections: Iterable[C], now: float) -> list[C]:
+        """The connections that nothing has held for the configured time, seen at each call."""
+        found = []
+        for connection in connections:
+            if self._is_held(connection):
+                self._unheld_since.pop(connection.info.id, None)
+                continue
+            since = self._unheld_since.setdefault(connection.info.id, now)
+            if now - since >= self._idle_seconds:
+                found.append(connection)
+        return found
+
+    def _is_held(self, connection: Held) -> bool:
+        if connection.holding or connection.info.peer in self._protected:
+            return True
+        return any(
+            behaviour.keep_alive(connection.info)
+            for behaviours in self._behaviours.values()
+            for behaviour in behaviours
+        )

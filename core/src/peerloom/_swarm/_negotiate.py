@@ -1,0 +1,38 @@
+"""Run a multistream-select negotiation over something that sends and receives bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from peerloom._errors import NegotiationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ._multistream import Negotiation
+
+
+async def negotiate(
+    negotiation: Negotiation,
+    send: Callable[[bytes], Awaitable[None]],
+    receive: Callable[[], Awaitable[bytes]],
+    early: bytes = b"",
+) -> tuple[str, bytes]:
+    """Agree on a protocol; gives it and the bytes that arrived behind the negotiation.
+
+    Raises `NegotiationFailed`, `ProtocolNotSupported`. The caller bounds the time.
+    """
+    try:
+        await send(negotiation.start())
+        data = early or await receive()
+        while True:
+            answer = negotiation.receive(data)
+            if answer:
+                await send(answer)
+            if negotiation.protocol is not None:
+                return negotiation.protocol, negotiation.leftover
+            data = await receive()
+    except (anyio.EndOfStream, anyio.BrokenResourceError) as error:
+        raise NegotiationFailed("the other side hung up during the negotiation") from error

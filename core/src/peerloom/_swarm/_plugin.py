@@ -1,0 +1,99 @@
+"""The plugin ``swarm``: TCP, the commands on addresses and connections, and keep-alive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from peerloom._commands import (
+    AddExternalAddress,
+    Connections,
+    Dial,
+    Disconnect,
+    ListenOn,
+    OpenStream,
+    RemoveExternalAddress,
+    StopListening,
+)
+from peerloom._transports import TcpTransport
+from peerloom.plugin import PluginInfo, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from peerloom._endpoint import ConnectionInfo
+    from peerloom._links import Transport
+    from peerloom._stream import Stream
+    from peerloom.plugin import CommandHandler, PluginContext
+
+    from ._swarm import Swarm
+
+SWEEP_SECONDS: Final = 5.0  # an idle connection lives that much longer at most
+
+
+class SwarmPlugin:
+    """Registers what the swarm itself offers through the hooks that every plugin uses."""
+
+    info = PluginInfo("swarm")
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+
+    @hookimpl
+    def peerloom_setup(self, ctx: PluginContext) -> None:
+        """Start to sweep idle connections."""
+        self._ctx = ctx
+        self._sweep()
+
+    @hookimpl
+    def peerloom_transports(self, ctx: PluginContext) -> list[Transport]:  # noqa: ARG002
+        """TCP."""
+        return [TcpTransport()]
+
+    @hookimpl
+    def peerloom_command_handlers(self, ctx: PluginContext) -> list[CommandHandler]:  # noqa: ARG002
+        """The commands on addresses, connections and streams."""
+        return [
+            ListenOn.handled_by(self._listen_on),
+            StopListening.handled_by(self._stop_listening),
+            Dial.handled_by(self._dial),
+            Disconnect.handled_by(self._disconnect),
+            OpenStream.handled_by(self._open_stream),
+            Connections.handled_by(self._connections),
+            AddExternalAddress.handled_by(self._add_external_address),
+            RemoveExternalAddress.handled_by(self._remove_external_address),
+        ]
+
+    @hookimpl
+    def peerloom_status(self, ctx: PluginContext) -> Mapping[str, Any]:  # noqa: ARG002
+        """Counters and bounds of the swarm."""
+        return self._swarm.status()
+
+    def _sweep(self) -> None:
+        self._swarm.close_idle()
+        self._ctx.wake_at(self._ctx.runtime.now() + SWEEP_SECONDS, self._sweep)
+
+    async def _listen_on(self, command: ListenOn) -> int:
+        return await self._swarm.listen_on(command.address)
+
+    async def _stop_listening(self, command: StopListening) -> bool:
+        return await self._swarm.stop_listening(command.listener_id)
+
+    async def _dial(self, command: Dial) -> ConnectionInfo:
+        return await self._swarm.dial(command.peer, command.addresses, command.condition)
+
+    async def _disconnect(self, command: Disconnect) -> int:
+        return await self._swarm.disconnect(command.peer, "closed by the application")
+
+    async def _open_stream(self, command: OpenStream) -> Stream:
+        return await self._swarm.open_stream(
+            command.peer, command.protocols, allow_limited=command.allow_limited
+        )
+
+    async def _connections(self, command: Connections) -> tuple[ConnectionInfo, ...]:
+        return self._swarm.connections(command.peer)
+
+    async def _add_external_address(self, command: AddExternalAddress) -> None:
+        self._swarm.add_external_address(command.address)
+
+    async def _remove_external_address(self, command: RemoveExternalAddress) -> bool:
+        return self._swarm.remove_external_address(command.address)

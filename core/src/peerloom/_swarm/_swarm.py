@@ -1,0 +1,312 @@
+"""Swarm: all connections of a node; what `SwarmApi` promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from peerloom._addresses import split_peer
+from peerloom._commands import DialCondition
+from peerloom._errors import (
+    DialFailed,
+    LinkClosed,
+    ListenFailed,
+    RemoteProtocolError,
+    StreamError,
+)
+from peerloom._events import (
+    ExternalAddressConfirmed,
+    ExternalAddressExpired,
+    IncomingConnectionFailed,
+    ProtocolsChanged,
+)
+from peerloom._links import MuxedLink, RawLink, Role
+
+from ._dialer import ATTEMPT_FAILURES, UPGRADE_SECONDS, Dialer
+from ._dials import Dials
+from ._errors import Refused
+from ._keep_alive import KeepAlive
+from ._limits import ConnectionLimits
+from ._listeners import Listeners, close_link
+from ._pool import ConnectionPool
+from ._protocols import ProtocolTable
+from ._surroundings import Tasks
+from ._transport_table import TransportTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anyio.abc import TaskStatus
+    from multiaddr import Multiaddr
+
+    from peerloom._behaviour import Behaviour
+    from peerloom._config import NetworkConfig
+    from peerloom._endpoint import ConnectionInfo
+    from peerloom._links import Transport
+    from peerloom._peer_id import PeerId
+    from peerloom._runtime import Runtime
+    from peerloom._stream import Stream
+
+    from ._surroundings import Surroundings
+    from ._upgrade import Upgrader
+
+
+class Swarm:
+    """Transports, listeners, dials and connections of one node. See `SwarmApi`."""
+
+    def __init__(
+        self,
+        local_peer: PeerId,
+        upgrader: Upgrader,
+        around: Surroundings,
+        runtime: Runtime,
+        config: NetworkConfig,
+    ) -> None:
+        self._local_peer = local_peer
+        self._upgrader = upgrader
+        self._around = around
+        self._tasks = Tasks()
+        self._limits = ConnectionLimits(config.limits)
+        self._protocols = ProtocolTable()
+        self._transports = TransportTable()
+        self._keep_alive = KeepAlive(config.keep_alive_seconds)
+        self._pool = ConnectionPool(local_peer, around, self._tasks, runtime)
+        self._listeners = Listeners(around.sink, self._limits, self._serve)
+        self._dialer = Dialer(self._transports.find, upgrader, around)
+        self._dials = Dials(
+            around,
+            self._tasks,
+            self._limits,
+            self._connect,
+            lambda link: self._establish(link, Role.DIALER),
+        )
+        self._external: dict[Multiaddr, None] = {}
+        self._counters: Counter[str] = Counter()
+        self._closing = anyio.Event()
+        self._closed = anyio.Event()
+
+    # -- life
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Serve until `close`; cancellation from outside does not cut connections off."""
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as tasks:
+                self._tasks.group = tasks
+                task_status.started()
+                await self._closing.wait()
+                await self._pool.close_all("the node is shutting down")
+                self._tasks.group = None
+                tasks.cancel_scope.cancel()
+        self._closed.set()
+
+    async def close(self) -> None:
+        """Close every connection, in parallel and within 2 s, then all listeners."""
+        self._closing.set()
+        await self._closed.wait()
+
+    @property
+    def local_peer(self) -> PeerId:
+        """Who this node is."""
+        return self._local_peer
+
+    def install(
+        self, owner: str, behaviours: Sequence[Behaviour], transports: Sequence[Transport]
+    ) -> None:
+        """Put an owner's behaviours and transports into service instead of those it had."""
+        changed = self._protocols.install(owner, behaviours)
+        self._transports.install(owner, transports)
+        self._keep_alive.install(owner, behaviours)
+        if changed:
+            self._around.emit(ProtocolsChanged(self._protocols.names()))
+
+    def withdraw(self, owner: str) -> None:
+        """Take all that belongs to an owner out of service."""
+        changed = self._protocols.withdraw(owner)
+        self._listeners.stop_all_of(owner)
+        self._transports.withdraw(owner)
+        self._keep_alive.withdraw(owner)
+        if changed:
+            self._around.emit(ProtocolsChanged(self._protocols.names()))
+
+    def protocols(self) -> tuple[str, ...]:
+        """The protocol ids accepted from others, sorted."""
+        return self._protocols.names()
+
+    # -- addresses
+
+    async def listen_on(self, address: Multiaddr) -> int:
+        """Listen; gives the listener's number, raises `ListenFailed`."""
+        found = self._transports.find_with_owner(split_peer(address)[0])
+        if found is None:
+            raise ListenFailed(address, "no transport of this node handles such an address")
+        owner, transport = found
+        return await self._listeners.start(self._tasks.running, owner, transport, address)
+
+    async def stop_listening(self, listener_id: int) -> bool:
+        """Close a listener; gives whether it was there."""
+        return await self._listeners.stop(listener_id)
+
+    def listen_addresses(self) -> tuple[tuple[int, Multiaddr], ...]:
+        """Every address listened on, with its listener's number."""
+        return self._listeners.addresses()
+
+    def external_addresses(self) -> tuple[Multiaddr, ...]:
+        """The confirmed external addresses."""
+        return tuple(self._external)
+
+    def add_external_address(self, address: Multiaddr) -> None:
+        """Confirm an external address."""
+        bare = split_peer(address)[0]
+        if bare not in self._external:
+            self._external[bare] = None
+            self._around.emit(ExternalAddressConfirmed(bare))
+
+    def remove_external_address(self, address: Multiaddr) -> bool:
+        """Withdraw a confirmed external address; gives whether it was there."""
+        bare = split_peer(address)[0]
+        if bare not in self._external:
+            return False
+        del self._external[bare]
+        self._around.emit(ExternalAddressExpired(bare))
+        return True
+
+    # -- connections
+
+    def connections(self, peer: PeerId | None = None) -> tuple[ConnectionInfo, ...]:
+        """Established connections, to one peer or to all, oldest first."""
+        return self._pool.infos(peer)
+
+    def round_trip_seconds(self, connection_id: int) -> float | None:
+        """The newest round trip that the muxer of a connection has measured."""
+        connection = self._pool.find(connection_id)
+        return connection.round_trip_seconds if connection else None
+
+    async def disconnect(self, peer: PeerId, cause: str) -> int:
+        """Close all connections to a peer; gives their number."""
+        return await self._pool.disconnect(peer, cause)
+
+    async def close_connection(self, connection_id: int, cause: str) -> bool:
+        """Close one connection; gives whether it was there."""
+        connection = self._pool.find(connection_id)
+        if connection is None:
+            return False
+        await connection.close(cause)
+        return True
+
+    def protect(self, peer: PeerId) -> None:
+        """Hold connections to this peer."""
+        self._keep_alive.protect(peer)
+
+    def unprotect(self, peer: PeerId) -> bool:
+        """Stop holding them; gives whether the peer was protected."""
+        return self._keep_alive.unprotect(peer)
+
+    def close_idle(self) -> None:
+        """Close the connections that nothing has held for long enough."""
+        self._pool.close_idle(self._keep_alive)
+
+    # -- streams
+
+    async def open_stream(
+        self,
+        peer: PeerId,
+        protocols: Sequence[str],
+        *,
+        allow_limited: bool = False,
+        connection_id: int | None = None,
+    ) -> Stream:
+        """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        if connection_id is not None:
+            chosen = self._pool.find(connection_id)
+            if chosen is None or chosen.info.peer != peer:
+                raise LinkClosed(f"connection {connection_id} to {peer} has ended")
+            return await chosen.open_stream(protocols)
+        chosen = self._pool.best(peer, allow_limited=allow_limited)
+        if chosen is None:
+            await self.dial(peer)
+            chosen = self._pool.best(peer, allow_limited=allow_limited)
+        if chosen is None:
+            raise StreamError(f"only a limited connection leads to {peer}: allow_limited=True")
+        return await chosen.open_stream(protocols)
+
+    # -- links
+
+    async def dial(
+        self,
+        peer: PeerId | None,
+        addresses: Sequence[Multiaddr] = (),
+        condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING,
+    ) -> ConnectionInfo:
+        """Connect; raises `DialFailed`. Concurrent dials to a peer share one result."""
+        if peer == self._local_peer:
+            raise DialFailed(peer, (), "that is this node itself")
+        return await self._dials.dial(peer, addresses, condition, self._pool.infos)
+
+    async def _connect(self, peer: PeerId | None, addresses: Sequence[Multiaddr]) -> MuxedLink:
+        known = list(addresses)
+        if peer is not None:
+            known += self._keep_alive.addresses_of(peer)
+            if not known:
+                known += await self._around.find_peer(peer)
+        own = [address for _, address in self.listen_addresses()]
+        return await self._dialer.dial(peer, known, own)
+
+    def _serve(self, link: RawLink | MuxedLink) -> None:
+        self._limits.pending_in += 1
+        self._counters["accepted"] += 1
+        self._tasks.running.start_soon(self._serve_inbound, link)
+
+    async def _serve_inbound(self, link: RawLink | MuxedLink) -> None:
+        try:
+            await self._establish_inbound(link)
+        except (*ATTEMPT_FAILURES, anyio.EndOfStream) as error:
+            self._counters["failed_accepts"] += 1
+            await close_link(link)
+            await self._around.sink.put(
+                IncomingConnectionFailed(link.local_address, link.remote_address, error)
+            )
+        finally:
+            self._limits.pending_in -= 1
+
+    async def _establish_inbound(self, link: RawLink | MuxedLink) -> None:
+        reason = self._around.gate("accept", None, link.remote_address)
+        if reason is not None:
+            raise Refused(reason)
+        muxed = await self._upgraded(link) if isinstance(link, RawLink) else link
+        try:
+            await self._establish(muxed, Role.LISTENER)
+        except Refused:
+            await close_link(muxed)
+            raise
+
+    async def _upgraded(self, link: RawLink) -> MuxedLink:
+        try:
+            with anyio.fail_after(UPGRADE_SECONDS):
+                return await self._upgrader.upgrade(link, Role.LISTENER, None)
+        except TimeoutError:
+            raise RemoteProtocolError(
+                f"not secured and muxed within {UPGRADE_SECONDS:.0f} s"
+            ) from None
+
+    async def _establish(self, link: MuxedLink, role: Role) -> ConnectionInfo:
+        return await self._pool.establish(
+            link, role, self._limits, self._protocols, self._keep_alive
+        )
+
+    def status(self) -> Mapping[str, Any]:
+        """Counters and bounds, for `Status`."""
+        return {
+            "connections": len(self._pool),
+            "peers": self._pool.peers(),
+            "pending_in": self._limits.pending_in,
+            "pending_out": self._limits.pending_out,
+            "refused": dict(self._limits.refused),
+            "listen_addresses": [str(address) for _, address in self.listen_addresses()],
+            "external_addresses": [str(address) for address in self._external],
+            "inbound_streams": self._protocols.open_streams(),
+            "connection_defects": self._pool.defects,
+            **self._counters,
+            **self._dials.counters,
+        }
