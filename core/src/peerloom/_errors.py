@@ -6,6 +6,11 @@
     ├── ConfigError                 a setting is unknown or wrong
     ├── IdentityError               a key file cannot be read, parsed or written
     ├── PluginError                 a plugin cannot be used
+    ├── TicketError                 a ticket is mistyped, cut short or of another version
+    ├── DataFolderInUse             another process runs a node from the same data folder
+    ├── StoreFull                   a plugin keeps more than its part of the store may hold
+    ├── TransferError               a file cannot be offered, fetched or stored
+    │   └── TransferBroken          it broke off, and the next attempt goes on from there
     ├── CommandError
     │   ├── NoHandler               no plugin of this node answers that command
     │   ├── CommandTimedOut         the handler did not answer within the command's bound
@@ -54,6 +59,37 @@ class IdentityError(PeerloomError):
 
 class PluginError(PeerloomError):
     """A plugin cannot be used; the text names its distribution, its version and the cause."""
+
+
+class TicketError(PeerloomError):
+    """A ticket cannot be read; the text says what is wrong with it and what to do."""
+
+
+class TransferError(PeerloomError):
+    """A file cannot be offered, fetched or stored; the text says why and what to do."""
+
+
+class TransferBroken(TransferError):
+    """A transfer broke off; what has arrived is kept, and the next attempt goes on from there."""
+
+
+class DataFolderInUse(PeerloomError):
+    """Another process holds the data folder: stop it, or name another folder.
+
+    Attributes:
+        folder: the folder.
+    """
+
+    def __init__(self, folder: str, holder: str) -> None:
+        super().__init__(
+            f"the data folder {folder} is in use by {holder}: two nodes must never share an "
+            "identity. Stop that one, or name another folder with data_folder"
+        )
+        self.folder = folder
+
+
+class StoreFull(PeerloomError):
+    """A plugin keeps more than its part of the store may hold; the text names the bound."""
 
 
 class CommandError(PeerloomError):

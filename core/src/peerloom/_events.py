@@ -47,6 +47,11 @@ class Lagged(Event):
 
 
 @frozen
+class NodeStarted(Event):
+    """The node has started: plugins run, and each configured address listens or has failed."""
+
+
+@frozen
 class ListeningOn(Event):
     """The node listens on a new address.
 

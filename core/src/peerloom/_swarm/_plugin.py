@@ -12,13 +12,14 @@ from peerloom._commands import (
     ListenOn,
     OpenStream,
     RemoveExternalAddress,
+    Status,
     StopListening,
 )
 from peerloom._transports import TcpTransport
 from peerloom.plugin import PluginInfo, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from peerloom._endpoint import ConnectionInfo
     from peerloom._links import Transport
@@ -35,8 +36,10 @@ class SwarmPlugin:
 
     info = PluginInfo("swarm")
 
-    def __init__(self, swarm: Swarm) -> None:
+    def __init__(self, swarm: Swarm, status: Callable[[], Mapping[str, Any]]) -> None:
+        """Serve this swarm; `status` is the node's answer to `Status`."""
         self._swarm = swarm
+        self._status_of_node = status
 
     @hookimpl
     def peerloom_setup(self, ctx: PluginContext) -> None:
@@ -61,6 +64,7 @@ class SwarmPlugin:
             Connections.handled_by(self._connections),
             AddExternalAddress.handled_by(self._add_external_address),
             RemoveExternalAddress.handled_by(self._remove_external_address),
+            Status.handled_by(self._status),
         ]
 
     @hookimpl
@@ -97,3 +101,6 @@ class SwarmPlugin:
 
     async def _remove_external_address(self, command: RemoveExternalAddress) -> bool:
         return self._swarm.remove_external_address(command.address)
+
+    async def _status(self, command: Status) -> Mapping[str, Any]:  # noqa: ARG002
+        return self._status_of_node()

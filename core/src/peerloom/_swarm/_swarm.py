@@ -36,12 +36,12 @@ from ._surroundings import Tasks
 from ._transport_table import TransportTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from anyio.abc import TaskStatus
     from multiaddr import Multiaddr
 
-    from peerloom._behaviour import Behaviour
+    from peerloom._behaviour import Behaviour, GateStage
     from peerloom._config import NetworkConfig
     from peerloom._endpoint import ConnectionInfo
     from peerloom._links import Transport
@@ -91,15 +91,21 @@ class Swarm:
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `close`; cancellation from outside does not cut connections off."""
-        with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as tasks:
-                self._tasks.group = tasks
-                task_status.started()
-                await self._closing.wait()
-                await self._pool.close_all("the node is shutting down")
-                self._tasks.group = None
-                tasks.cancel_scope.cancel()
-        self._closed.set()
+        try:
+            with anyio.CancelScope(shield=True):
+                async with anyio.create_task_group() as tasks:
+                    self._tasks.group = tasks
+                    task_status.started()
+                    await self._closing.wait()
+                    await self._pool.close_all("the node is shutting down")
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._tasks.group = None
+            self._closed.set()
+
+    def gate_with(self, gate: Callable[[GateStage, PeerId | None, Multiaddr], str | None]) -> None:
+        """Ask this before every dial and connection; a reason refuses it."""
+        self._around.gate = gate
 
     async def close(self) -> None:
         """Close every connection, in parallel and within 2 s, then all listeners."""

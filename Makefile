@@ -1,0 +1,74 @@
+# `make help` lists the targets. Each installs what it needs into .venv first.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+is_new_enough := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(or $(shell for it in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$it $(is_new_enough) && echo $$it && break; done),python3)
+NODE ?= node
+# What is added to a command line: make test ARGS="-k yamux"
+ARGS ?=
+# Test processes at once.
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+METADATA := $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
+PACKAGES := $(METADATA:%/pyproject.toml=%)
+TYPED := core plugins tests scripts $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
+
+.PHONY: help setup demo test check lint types metadata interop bench constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## install the packages and all tools into .venv, pinned by constraints.txt
+
+$(INSTALLED): constraints.txt requirements-dev.in $(METADATA)
+	@sh scripts/prerequisites.sh "$(PYTHON)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet \
+		--constraint constraints.txt --build-constraint constraints.txt \
+		--requirement requirements-dev.in $(PACKAGES:%=--editable ./%)
+	@touch $@
+
+demo: $(INSTALLED) ## two nodes on this machine: connect, talk, send a file, measure
+	$(BIN)/peerloom demo $(ARGS)
+
+test: $(INSTALLED) ## all tests but those against other implementations
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile \
+		--ignore tests/interop --ignore tests/nat $(ARGS)
+
+interop: $(INSTALLED) ## the tests against other implementations of libp2p (needs Node.js 20)
+	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"
+	$(BIN)/python -m pytest tests/interop $(ARGS)
+
+check: lint types metadata ## style, types, packaging metadata
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy $(TYPED)
+
+metadata: $(INSTALLED)
+	$(BIN)/validate-pyproject $(METADATA)
+	rm -rf dist
+	for package in $(PACKAGES); do \
+		$(BIN)/pyproject-build --quiet --no-isolation --outdir dist $$package || exit 1; done
+	$(BIN)/twine check --strict dist/*
+
+bench: $(INSTALLED) ## measure against other implementations: one (NAME=...) or all
+	$(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
+
+constraints: ## choose the newest versions of all dependencies and pin them in constraints.txt
+	@sh scripts/prerequisites.sh "$(PYTHON)"
+	$(PYTHON) scripts/constraints.py
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

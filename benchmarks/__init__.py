@@ -1,0 +1,1 @@
+"""How fast Peerloom is beside other implementations, measured in one run; see README.md."""

@@ -1,0 +1,77 @@
+"""Benchmark: what is measured, and by whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+OURS = "peerloom"
+
+
+class WrongData(Exception):
+    """A receiver got other bytes than were sent: the round counts for nothing."""
+
+
+@frozen
+class Options:
+    """How a run is made.
+
+    Attributes:
+        quick: as small as it can be: shows that it works, measures nothing.
+        only: the contestants that take part, by the start of their names; all if empty.
+    """
+
+    quick: bool = False
+    only: tuple[str, ...] = ()
+
+    def wants(self, contestant: str) -> bool:
+        """Whether this contestant takes part."""
+        return not self.only or contestant.startswith(self.only)
+
+
+@frozen
+class Contestant:
+    """One implementation, ready to be measured as often as one likes.
+
+    Attributes:
+        name: ``peerloom-…`` for ours (the worst of these counts), else the peer's name.
+        measure: takes one round; gives the figure in the benchmark's unit.
+        versions: what runs in it: names and versions.
+    """
+
+    name: str
+    measure: Callable[[], Awaitable[float]]
+    versions: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Peerloom."""
+        return self.name.startswith(OURS)
+
+
+@frozen
+class Benchmark:
+    """One benchmark, as a module of `benchmarks.cases` defines it.
+
+    Attributes:
+        name: as on the command line.
+        unit: of every figure.
+        contest: starts what it needs and gives the contestants, ours among them.
+        settings: what a reader must know in order to repeat it.
+        rounds: how many are counted, unless the command line says otherwise.
+        warm_up_rounds: how many go before these and are not counted.
+        lower_is_better: whether the smaller figure wins.
+    """
+
+    name: str
+    unit: str
+    contest: Callable[[Options], AbstractAsyncContextManager[Sequence[Contestant]]]
+    settings: Callable[[Options], Mapping[str, Any]]
+    rounds: int = 5
+    warm_up_rounds: int = 1
+    lower_is_better: bool = False

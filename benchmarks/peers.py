@@ -1,0 +1,51 @@
+"""The programs behind the contestants: one worker for each implementation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.interop.build import ToolchainMissing, command_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LIBP2P: Final = ("peerloom-asyncio", "peerloom-trio", "py-libp2p", "js-libp2p")
+BLOCKING_TLS: Final = "blocking-tls"
+
+_JS_WORKER: Final = Path(__file__).parent / "workers" / "js" / "worker.mjs"
+
+
+def worker_command(name: str) -> Sequence[str] | None:
+    """The command that runs a contestant's worker; None, and a word, if its tools are missing.
+
+    Under ``PEERLOOM_REQUIRE_ALL=1`` missing tools raise `ToolchainMissing`.
+    """
+    try:
+        return _COMMANDS[name]()
+    except ToolchainMissing as error:
+        if os.environ.get("PEERLOOM_REQUIRE_ALL") == "1":
+            raise
+        print(f"without {name}: {error}", file=sys.stderr)
+        return None
+
+
+def _python(module: str, *arguments: str) -> Callable[[], Sequence[str]]:
+    return lambda: (sys.executable, "-m", f"benchmarks.workers.{module}", *arguments)
+
+
+def _js() -> Sequence[str]:
+    """The interop peer's installation (js-libp2p, its settings) under a program of our own."""
+    node, peer = command_of("js")
+    return (node, str(_JS_WORKER), str(Path(peer).parent))
+
+
+_COMMANDS: Final[Mapping[str, Callable[[], Sequence[str]]]] = {
+    "peerloom-asyncio": _python("ours", "asyncio"),
+    "peerloom-trio": _python("ours", "trio"),
+    "py-libp2p": _python("py_libp2p"),
+    "js-libp2p": _js,
+    BLOCKING_TLS: _python("blocking_tls"),
+}

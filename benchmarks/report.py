@@ -1,0 +1,72 @@
+"""Report: the table for people, and the one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from .machine import machine, versions_here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .benchmark import Benchmark
+    from .figures import Figures
+
+_DIGITS = 4
+
+
+@frozen
+class Report:
+    """What came out of one benchmark."""
+
+    benchmark: Benchmark
+    figures: Figures
+    rounds: int
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def as_json(self) -> str:
+        """One line; without any of ours taking part, "ours" is null and "ratio" empty."""
+        figures, ours = self.figures, self.figures.worst_of_ours()
+        report: dict[str, Any] = {
+            "name": self.benchmark.name,
+            "unit": self.benchmark.unit,
+            "ours": None if ours is None else _rounded(figures.median_of(ours)),
+            "peers": {peer: _rounded(figures.median_of(peer)) for peer in figures.peers},
+            "ratio": {
+                peer: _rounded(figures.ratio_to(peer)) for peer in figures.peers if ours is not None
+            },
+            "rounds": self.rounds,
+            "settings": {**self.settings, "ours": ours},
+            "versions": {**versions_here(), **self.versions, "machine": machine()},
+        }
+        if self.benchmark.lower_is_better:
+            report["lower_is_better"] = True
+        return json.dumps(report)
+
+    def as_table(self) -> str:
+        """Median, least, most and our ratio for each contestant, and where it was measured."""
+        head = f"{self.benchmark.name} [{self.benchmark.unit}], {self.rounds} rounds"
+        titles = f"{'':20}{'median':>10}{'min':>10}{'max':>10}{'ours ÷ it':>12}"
+        versions = ", ".join(f"{name} {it}" for name, it in self.versions.items())
+        rows = [self._row(name) for name in self.figures.by_name]
+        return "\n".join(["", head, titles, *rows, machine(), versions])
+
+    def _row(self, name: str) -> str:
+        figures = self.figures.by_name[name]
+        numbers = (self.figures.median_of(name), min(figures), max(figures))
+        cells = "".join(f"{number:10.4g}" for number in numbers)
+        return f"{name:20}{cells}{self._ratio(name):>12}"
+
+    def _ratio(self, name: str) -> str:
+        worst = self.figures.worst_of_ours()
+        if name not in self.figures.peers:
+            return "counts" if name == worst else ""
+        return "" if worst is None else f"{self.figures.ratio_to(name):.2f}"
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{_DIGITS}g}")

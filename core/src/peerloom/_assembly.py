@@ -1,0 +1,76 @@
+"""What a node is put together from: its swarm, and the plugins it loads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._discovery import DiscoveryPlugin
+from ._meta import IdentifyPlugin, PerfPlugin, PingPlugin
+from ._muxers import Yamux, YamuxSettings
+from ._plugins import Inventory, given_candidate, installed_candidates, load_plugins
+from ._security import Noise, Tls
+from ._selection import select_plugins
+from ._swarm import Surroundings, Swarm, Upgrader
+from ._swarm._plugin import SwarmPlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from multiaddr import Multiaddr
+
+    from ._behaviour import InboundProtocol
+    from ._config import NetworkConfig
+    from ._event_loop import EventLoop
+    from ._libp2p import KeyPair
+    from ._links import SecurityProtocol
+    from ._peer_id import PeerId
+    from ._runtime import Runtime
+    from ._stream import Stream
+
+_SECURITIES: dict[str, Callable[[KeyPair, Runtime, Sequence[str]], SecurityProtocol]] = {
+    "tls": Tls,
+    "noise": Noise,
+}
+
+
+def build_swarm(  # noqa: PLR0913, PLR0917 - a node's parts, each once
+    identity: KeyPair,
+    config: NetworkConfig,
+    runtime: Runtime,
+    loop: EventLoop,
+    offer: Callable[[str, InboundProtocol, Stream], bool],
+    find_peer: Callable[[PeerId], Awaitable[Sequence[Multiaddr]]],
+) -> Swarm:
+    """A swarm that tells the loop what happens, and does nothing yet."""
+    settings = YamuxSettings(max_inbound_streams=config.limits.streams_per_connection)
+    muxers = [Yamux(runtime, settings)]
+    names = [muxer.protocol_id for muxer in muxers]
+    securities = [_SECURITIES[name](identity, runtime, names) for name in config.security]
+    around = Surroundings(loop.swarm_events, loop.announce, offer)
+    around.find_peer = find_peer
+    return Swarm(identity.peer_id, Upgrader(securities, muxers), around, runtime, config)
+
+
+def load_inventory(
+    swarm: Swarm,
+    config: NetworkConfig,
+    given: Sequence[object],
+    status: Callable[[], Mapping[str, Any]],
+) -> Inventory:
+    """Core's plugins, those given, and those installed, as the configuration chooses."""
+    core: list[Any] = [
+        SwarmPlugin(swarm, status),
+        DiscoveryPlugin(config.boot_nodes()),
+        IdentifyPlugin(agent=config.agent, protocol_version=config.protocol_version),
+        PingPlugin(),
+        PerfPlugin(),
+    ]
+    candidates = [given_candidate(plugin, "peerloom") for plugin in core]
+    candidates += [given_candidate(plugin) for plugin in given]
+    candidates += installed_candidates()
+    selection = select_plugins(
+        [candidate.name for candidate in candidates],
+        config.plugins,
+        core=[plugin.info.name for plugin in core],
+    )
+    return load_plugins(candidates, selection.left_out)

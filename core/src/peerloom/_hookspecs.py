@@ -1,0 +1,124 @@
+"""The hooks that a plugin may implement, and what it says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pluggy
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from multiaddr import Multiaddr
+
+    from ._behaviour import Behaviour, GateStage
+    from ._config import ConfigSection
+    from ._context import PluginContext
+    from ._dispatch import CommandHandler, EventHandler, Handler
+    from ._links import Transport
+    from ._peer_id import PeerId
+
+PROJECT: Final = "peerloom"
+ENTRY_POINT_GROUP: Final = "peerloom.plugins"
+
+API_LEVEL: Final = 1
+OLDEST_API_LEVEL: Final = 1
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+_hookspec = pluggy.HookspecMarker(PROJECT)
+
+
+def new_plugin_manager() -> pluggy.PluginManager:
+    """A pluggy manager that knows the hooks and has no plugins."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    return manager
+
+
+def _names(value: Any) -> frozenset[str]:
+    return frozenset((value,)) if isinstance(value, str) else frozenset(value)
+
+
+def _ordered_names(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+@frozen
+class PluginInfo:
+    """What a plugin says of itself; the attribute `info` of its object.
+
+    Attributes:
+        name: its name: the entry point's, the word for ``--plugin`` and for `ctx.name`.
+        api: the level of the plugin interface that it was written for.
+        requires: capabilities that another active plugin must provide.
+        provides: capabilities that it provides, such as ``peer-discovery``, ``peer-routing``,
+            ``content-routing``, ``pubsub``, ``relay``, ``hole-punching``, ``streams``.
+        after: capabilities whose providers, where there are any, start before it.
+        exclusive: capabilities of which it must be the only provider.
+    """
+
+    name: str
+    api: int = API_LEVEL
+    requires: frozenset[str] = field(default=frozenset(), converter=_names)
+    provides: frozenset[str] = field(default=frozenset(), converter=_names)
+    after: tuple[str, ...] = field(default=(), converter=_ordered_names)
+    exclusive: frozenset[str] = field(default=frozenset(), converter=_names)
+
+
+class Hooks:
+    """Every hook: implement the ones that you need, with any of the arguments, by their names.
+
+    All of them are plain functions and are called once each time the plugin is built (`ctx` is
+    new each time), except where noted. A hook that raises fails its plugin, never the node.
+    """
+
+    @_hookspec
+    def peerloom_config_sections(self) -> Sequence[ConfigSection]:  # type: ignore[empty-body]
+        """The plugin's settings; asked before any node exists."""
+
+    @_hookspec
+    def peerloom_setup(self, ctx: PluginContext) -> None:
+        """The first call: build the plugin's state anew."""
+
+    @_hookspec
+    def peerloom_behaviours(self, ctx: PluginContext) -> Sequence[Behaviour]:  # type: ignore[empty-body]
+        """The protocols that it accepts from others, addresses that it knows, what it holds."""
+
+    @_hookspec
+    def peerloom_transports(self, ctx: PluginContext) -> Sequence[Transport]:  # type: ignore[empty-body]
+        """Further ways to dial and to listen."""
+
+    @_hookspec
+    def peerloom_event_handlers(self, ctx: PluginContext) -> Sequence[EventHandler]:  # type: ignore[empty-body]
+        """What it hears: ``[PeerConnected.heard_by(self._on_connected)]``, plain functions."""
+
+    @_hookspec
+    def peerloom_command_handlers(self, ctx: PluginContext) -> Sequence[CommandHandler]:  # type: ignore[empty-body]
+        """What it answers: ``[Ping.handled_by(self._ping)]``, async functions."""
+
+    @_hookspec
+    def peerloom_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:  # type: ignore[empty-body]
+        """What is open while the plugin runs; entered within 10 s, left within 2 s."""
+
+    @_hookspec(firstresult=True)
+    def peerloom_gate(
+        self, stage: GateStage, peer: PeerId | None, address: Multiaddr
+    ) -> str | None:
+        """Refuse a dial or a connection by giving the reason; called for each of them."""
+
+    @_hookspec(firstresult=True)
+    def peerloom_dispatch(self, item: object, handlers: Sequence[Handler]) -> bool | None:
+        """Tap: called for each item of the loop; only as ``@hookimpl(wrapper=True)``.
+
+        The item is an `Event`, a `Call` (its `command`), a `Timer` or an `IncomingStream`.
+        """
+
+    @_hookspec
+    def peerloom_status(self, ctx: PluginContext) -> Mapping[str, Any]:  # type: ignore[empty-body]
+        """What `Status` shall say of the plugin; called whenever somebody asks."""
+
+    @_hookspec
+    def peerloom_cli(self, app: Any) -> None:
+        """Add commands to the command line (a typer app); no node exists then."""

@@ -1,0 +1,332 @@
+"""YamuxLink: a yamux session over a secured pipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
+from peerloom._links import MuxedLink, Role
+
+from ._wakeup import Wakeup
+from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR
+from ._yamux_session import YamuxSession
+from ._yamux_stream import YamuxStream
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from peerloom._links import RawLink, Secured
+    from peerloom._runtime import Runtime
+
+    from ._yamux_frames import Buffer
+    from ._yamux_settings import YamuxSettings
+    from ._yamux_state import StreamState
+
+PROTOCOL_ID: Final = "/yamux/1.0.0"
+# What one system call may bring.
+READ_BYTES: Final = 512 * 1024
+
+_REASONS = {
+    GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
+    GO_AWAY_INTERNAL_ERROR: "it had an internal error",
+}
+
+
+class YamuxLink(MuxedLink):
+    """A yamux link; see `MuxedLink`.
+
+    `run` raises `RecordError` or `MuxerViolation` if the other side broke the rules, and
+    `LinkClosed` if the pipe broke, fell silent, or the other side gave a reason for ending it.
+    """
+
+    def __init__(
+        self,
+        secured: Secured,
+        raw: RawLink,
+        role: Role,
+        *,
+        runtime: Runtime,
+        settings: YamuxSettings,
+    ) -> None:
+        self.peer = secured.peer
+        self.public_key = secured.public_key
+        self.security: str | None = None
+        self.muxer: str | None = PROTOCOL_ID
+        self.local_address = raw.local_address
+        self.remote_address = raw.remote_address
+        self.limits = raw.limits
+        self.now = runtime.now
+        self._records = secured.records
+        self._early = secured.early_data
+        self._pipe = raw.stream
+        self._settings = settings
+        self._session = YamuxSession(
+            dialer=role is Role.DIALER, settings=settings, now=runtime.now()
+        )
+        self._streams: dict[int, YamuxStream] = {}
+        self._group: TaskGroup | None = None
+        self._work = Wakeup()
+        self._arrived = Wakeup()
+        self._acknowledged = Wakeup()
+        self._read_ended = anyio.Event()
+        self._over = anyio.Event()
+        self._ending = False
+        self._closing = False
+        self._cause: PeerloomError | None = None
+
+    @property
+    def round_trip_seconds(self) -> float | None:
+        """The newest measured round trip time, or None."""
+        return self._session.round_trip_seconds
+
+    async def run(self) -> None:
+        """Move the bytes until the link ends; returns after a clean end, else raises the cause."""
+        if self._over.is_set():
+            return
+        try:
+            async with anyio.create_task_group() as self._group:
+                self._group.start_soon(self._read)
+                self._group.start_soon(self._keep_alive)
+                await self._write()
+                self._group.cancel_scope.cancel()
+        finally:
+            self._set_over()
+            await anyio.aclose_forcefully(self._pipe)
+        if self._cause is not None:
+            raise self._cause
+
+    async def open_stream(self) -> YamuxStream:
+        """Open a stream; waits for a while if too many are not acknowledged yet."""
+        self.raise_if_ended()
+        if self._session.ack_backlog_full:
+            with anyio.move_on_after(self._settings.open_timeout_seconds):
+                await self._until_acknowledged()
+        stream = self._adopt(self._session.open_stream(self.now()))
+        self.wake_writer()
+        return stream
+
+    async def accept_stream(self) -> YamuxStream:
+        """The next stream that the other side opens; raises `LinkClosed` at the end."""
+        while True:
+            self.raise_if_ended()
+            state = self._session.accept_stream()
+            if state is not None:
+                return self._adopt(state)
+            await self._arrived.wait()
+
+    async def aclose(self) -> None:
+        """Send what was taken over, say goodbye, and end the link, within a bound."""
+        if self._group is None:
+            self._set_over()
+            await anyio.aclose_forcefully(self._pipe)
+            return
+        if not self._ending:
+            self._closing = True
+            self._end(None)
+        await self._over.wait()
+
+    def wake_writer(self) -> None:
+        """There may be something to send."""
+        self._work.set()
+
+    def raise_if_ended(self) -> None:
+        """Raise `LinkClosed` if the link has ended, or is about to."""
+        if self._ending:
+            cause = self._cause
+            raise LinkClosed(f"the connection has ended: {cause or 'closed'}") from cause
+
+    # --- reading ---------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            await self._handle(self._early)
+            while self._session.remote_reason is None:
+                data = await self._pipe.receive(READ_BYTES)
+                await self._handle(self._records.open(data))
+        except anyio.EndOfStream:
+            self._end(self._cause_of_eof())
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            self._end(_broken(error))
+        except RecordError as error:
+            self._end(error)
+        except MuxerViolation as error:
+            self._end(error)
+            await self._drain()
+        else:
+            self._end(self._cause_of_go_away())
+        finally:
+            self._read_ended.set()
+
+    async def _handle(self, pieces: list[bytes]) -> None:
+        session = self._session
+        for piece in pieces:
+            more = session.receive_data(piece, self.now())
+            while more:
+                self._dispatch()
+                await checkpoint()
+                more = session.receive_more(self.now())
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        self._wake_streams()
+        session = self._session
+        if session.has_output:
+            self._work.set()
+        if session.has_arrivals:
+            self._arrived.set()
+        if not session.ack_backlog_full:
+            self._acknowledged.set()
+
+    async def _drain(self) -> None:
+        """Take what still comes, lest closing the socket destroys the farewell on its way."""
+        try:
+            while True:
+                await self._pipe.receive(READ_BYTES)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            return
+
+    def _cause_of_eof(self) -> PeerloomError | None:
+        try:
+            self._records.end_of_input()
+        except RecordError as error:
+            return error
+        if self._session.inside_frame:
+            return LinkClosed("the other side ended the pipe inside a frame")
+        return None
+
+    def _cause_of_go_away(self) -> PeerloomError | None:
+        reason = self._session.remote_reason
+        if not reason:
+            return None
+        text = _REASONS.get(reason, f"reason {reason}")
+        return LinkClosed(f"the other side ended the link: {text}")
+
+    # --- writing ---------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        try:
+            while not self._ending:
+                if not await self._write_once():
+                    await self._work.wait()
+            await self._say_goodbye()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            await self._let_reader_finish()
+            if not self._ending:
+                self._end(_broken(error))
+
+    async def _let_reader_finish(self) -> None:
+        """What the other side said before it hung up tells more than that it did."""
+        with anyio.move_on_after(self._settings.close_timeout_seconds):
+            await self._read_ended.wait()
+
+    async def _write_once(self) -> bool:
+        buffers = self._session.data_to_send(self.now())
+        self._wake_streams()
+        if not buffers:
+            return False
+        await self._send(self._records.seal(b"".join(buffers)))
+        return True
+
+    async def _send(self, data: Buffer) -> None:
+        await self._pipe.send(data)  # type: ignore[arg-type]  # pipes take any buffer
+
+    async def _say_goodbye(self) -> None:
+        if self._closing:
+            await self._flush()
+            self._session.go_away()
+        if self._closing or isinstance(self._cause, MuxerViolation):
+            await self._write_once()
+        farewell = self._records.finish()
+        if farewell:
+            await self._pipe.send(farewell)
+        await self._pipe.send_eof()
+        await self._read_ended.wait()
+
+    async def _flush(self) -> None:
+        self._session.refuse_streams()
+        for state in self._session.streams:
+            if not state.eof_due:
+                self._session.reset(state)
+        deadline = self.now() + self._settings.close_timeout_seconds / 2
+        while not self._session.flushed and (left := deadline - self.now()) > 0:
+            if not await self._write_once():
+                with anyio.move_on_after(left):
+                    await self._work.wait()
+
+    # --- the end ---------------------------------------------------------------------------
+
+    async def _keep_alive(self) -> None:
+        settings = self._settings
+        while True:
+            pinged_at = self.now()
+            self._session.ping()
+            self.wake_writer()
+            await anyio.sleep(settings.ping_timeout_seconds)
+            if self._session.heard_at < pinged_at:
+                silence = self.now() - self._session.heard_at
+                self._end(LinkClosed(f"the other side has been silent for {silence:.0f} s"))
+                self._cut()
+            self._session.expire(self.now())
+            self.wake_writer()
+            await anyio.sleep(
+                max(0, settings.ping_interval_seconds - settings.ping_timeout_seconds)
+            )
+
+    def _end(self, cause: PeerloomError | None) -> None:
+        """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
+        if self._ending:
+            self._cut()
+            return
+        self._ending = True
+        self._cause = cause
+        assert self._group is not None
+        self._group.start_soon(self._cut_later)
+        self._work.set()
+        self._wake_all()
+
+    async def _cut_later(self) -> None:
+        await anyio.sleep(self._settings.close_timeout_seconds)
+        self._cut()
+
+    def _cut(self) -> None:
+        assert self._group is not None
+        self._group.cancel_scope.cancel()
+
+    def _set_over(self) -> None:
+        self._ending = True
+        self._over.set()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        self._arrived.set()
+        self._acknowledged.set()
+        for stream in self._streams.values():
+            stream.wake()
+
+    def _wake_streams(self) -> None:
+        for state in self._session.take_touched():
+            stream = self._streams.get(state.id)
+            if stream is not None:
+                stream.wake()
+                if state.forgotten:
+                    del self._streams[state.id]
+
+    def _adopt(self, state: StreamState) -> YamuxStream:
+        stream = YamuxStream(self, self._session, state)
+        if not state.forgotten:
+            self._streams[state.id] = stream
+        return stream
+
+    async def _until_acknowledged(self) -> None:
+        while self._session.ack_backlog_full:
+            await self._acknowledged.wait()
+            self.raise_if_ended()
+
+
+def _broken(error: Exception) -> LinkClosed:
+    closed = LinkClosed(f"the pipe broke: {describe(error)}")
+    closed.__cause__ = error
+    return closed

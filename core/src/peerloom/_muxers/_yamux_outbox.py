@@ -1,0 +1,129 @@
+"""Outbox: what a session has to send, and in which order."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ._yamux_frames import DATA, FIN, RST, WINDOW_UPDATE, Buffer, encode_header
+from ._yamux_state import StreamState  # noqa: TC001 - a NamedTuple's fields are evaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# One stream's turn. Larger frames are hardly cheaper; rust-yamux refuses more than 1 MiB.
+FRAME_BYTES: Final = 128 * 1024
+# What one write carries: enough for big records and few system calls, little enough that a
+# control frame is not kept waiting.
+PULL_BYTES: Final = 512 * 1024
+
+
+class Pulled(NamedTuple):
+    """One write.
+
+    Attributes:
+        buffers: what to send.
+        moved: the streams that gave data for it.
+        settled: the streams whose RST or FIN is in it.
+    """
+
+    buffers: list[Buffer]
+    moved: list[StreamState]
+    settled: list[StreamState]
+
+
+class Outbox:
+    """Orders frames: the session's own, then those that open, credit and reset streams, then data.
+
+    Data goes round the streams, one frame a turn. Each stream stands at most once in each queue,
+    so what waits here is bounded by the number of streams; `control` is bounded by its users.
+
+    Attributes:
+        control: frames of the session itself, and refusals of streams.
+    """
+
+    def __init__(self) -> None:
+        self.control: deque[bytes] = deque()
+        self._moved: dict[int, StreamState] = {}
+        self._settled: list[StreamState] = []
+        self._urgent: deque[StreamState] = deque()
+        self._ready: deque[StreamState] = deque()
+
+    def put_urgent(self, stream: StreamState) -> None:
+        """Let the stream say what it has to say beside data."""
+        if not stream.in_urgent:
+            stream.in_urgent = True
+            self._urgent.append(stream)
+
+    def put_ready(self, stream: StreamState) -> None:
+        """Give the stream a turn if it has data or its end to send."""
+        if not stream.in_ready and stream.has_output:
+            stream.in_ready = True
+            self._ready.append(stream)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self.control.clear()
+        self._urgent.clear()
+        self._ready.clear()
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `pull` may give something."""
+        return bool(self.control or self._urgent or self._ready)
+
+    def pull(self, credit: Callable[[StreamState], int]) -> Pulled:
+        """The next write; `credit` tells what a stream has to grant."""
+        out: list[Buffer] = list(self.control)
+        self.control.clear()
+        while self._urgent:
+            self._frame_urgent(self._urgent.popleft(), credit, out)
+        room = PULL_BYTES
+        while self._ready and room > 0:
+            stream = self._ready.popleft()
+            stream.in_ready = False
+            room -= self._frame_data(stream, room, out)
+            self.put_ready(stream)
+        pulled = Pulled(out, list(self._moved.values()), self._settled)
+        self._moved, self._settled = {}, []
+        return pulled
+
+    def _frame_urgent(
+        self, stream: StreamState, credit: Callable[[StreamState], int], out: list[Buffer]
+    ) -> None:
+        stream.in_urgent = False
+        if stream.reset_due:
+            self._frame_reset(stream, out)
+        elif stream.reset is None:
+            amount = credit(stream)
+            if amount or not (stream.announced or stream.inbound):
+                flags = stream.opening_flag()
+                out.append(encode_header(WINDOW_UPDATE, flags, stream.id, amount))
+
+    def _frame_reset(self, stream: StreamState, out: list[Buffer]) -> None:
+        stream.reset_due = False
+        self._settled.append(stream)
+        # py-libp2p overlooks RST beside ACK; a stream that was never announced needs neither.
+        if stream.inbound or stream.announced:
+            out.append(encode_header(WINDOW_UPDATE, RST, stream.id, 0))
+
+    def _frame_data(self, stream: StreamState, room: int, out: list[Buffer]) -> int:
+        size = min(stream.outgoing.size, stream.send_window, FRAME_BYTES, room)
+        if size:
+            stream.send_window -= size
+            out.append(encode_header(DATA, stream.opening_flag(), stream.id, size))
+            out += stream.outgoing.take(size)
+            self._moved[stream.id] = stream
+        if stream.has_output and not stream.outgoing.size:
+            self._frame_end(stream, out)
+        return size
+
+    def _frame_end(self, stream: StreamState, out: list[Buffer]) -> None:
+        # In a frame of its own: js-libp2p drops the data beside a FIN, py-libp2p a FIN beside
+        # an ACK.
+        flags = stream.opening_flag()
+        if flags:
+            out.append(encode_header(WINDOW_UPDATE, flags, stream.id, 0))
+        out.append(encode_header(WINDOW_UPDATE, FIN, stream.id, 0))
+        stream.eof_sent = True
+        self._settled.append(stream)

@@ -1,0 +1,138 @@
+"""YamuxStream: one stream of a yamux link, as anyio sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from peerloom._errors import StreamReset
+from peerloom._links import MuxedStream
+
+from ._wakeup import Wakeup
+from ._yamux_state import Reset
+
+if TYPE_CHECKING:
+    from ._yamux_link import YamuxLink
+    from ._yamux_session import YamuxSession
+    from ._yamux_state import StreamState
+
+# Calls that find what they need do not suspend; after so many the others get their turn.
+CALLS_A_TURN: Final = 16
+
+
+class YamuxStream(MuxedStream):
+    """A stream; see `MuxedStream`. One task may receive while another sends."""
+
+    def __init__(self, link: YamuxLink, session: YamuxSession, state: StreamState) -> None:
+        self._link = link
+        self._session = session
+        self._state = state
+        self._readable = Wakeup()
+        self._writable = Wakeup()
+        self._receiving = False
+        self._sending = False
+        self._closed = False
+        self._calls = 0
+
+    def __repr__(self) -> str:
+        return f"<YamuxStream {self._state.id}>"
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Up to `max_bytes` bytes, at least one."""
+        if self._receiving:
+            raise anyio.BusyResourceError("receiving from")
+        self._receiving = True
+        try:
+            await self._take_turn()
+            while not (data := self._session.read(self._state, max_bytes)):
+                self._raise_if_unreadable()
+                await self._readable.wait()
+        finally:
+            self._receiving = False
+        if self._state.in_urgent:
+            self._link.wake_writer()
+        return data
+
+    async def send(self, item: bytes | bytearray | memoryview) -> None:
+        """Send all of it; if cancelled, an unknown part has been sent."""
+        if self._sending:
+            raise anyio.BusyResourceError("sending to")
+        self._sending = True
+        try:
+            await self._take_turn()
+            await self._send_all(item if type(item) is bytes else bytes(item))
+        finally:
+            self._sending = False
+
+    async def send_eof(self) -> None:
+        """End the writing half behind what was sent."""
+        if self._sending:
+            raise anyio.BusyResourceError("sending to")
+        if not self._state.eof_due:
+            self._raise_if_unwritable()
+            self._session.write_eof(self._state)
+        self._link.wake_writer()
+        await checkpoint()
+
+    async def aclose(self) -> None:
+        """Close both halves; what was sent is still delivered, in the background."""
+        if not self._closed:
+            self._closed = True
+            self._session.close(self._state, self._link.now())
+            self._link.wake_writer()
+            self.wake()
+        await checkpoint()
+
+    def reset(self) -> None:
+        """End both halves at once."""
+        self._session.reset(self._state)
+        self._link.wake_writer()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the tasks that wait look again."""
+        self._readable.set()
+        self._writable.set()
+
+    async def _send_all(self, data: bytes) -> None:
+        taken = self._write(data)
+        if taken == len(data):
+            return
+        rest = memoryview(data)[taken:]
+        while rest:
+            await self._writable.wait()
+            rest = rest[self._write(rest) :]
+
+    def _write(self, data: bytes | memoryview) -> int:
+        self._raise_if_unwritable()
+        taken = self._session.write(self._state, data)
+        self._link.wake_writer()
+        return taken
+
+    def _raise_if_unwritable(self) -> None:
+        if self._closed or self._state.eof_due:
+            raise anyio.ClosedResourceError
+        self._raise_if_reset()
+        self._link.raise_if_ended()
+
+    def _raise_if_unreadable(self) -> None:
+        if self._closed:
+            raise anyio.ClosedResourceError
+        self._raise_if_reset()
+        if self._state.eof_received:
+            raise anyio.EndOfStream
+        self._link.raise_if_ended()
+
+    def _raise_if_reset(self) -> None:
+        reset = self._state.reset
+        if reset is Reset.HERE:
+            self._link.raise_if_ended()
+        if reset is not None:
+            raise StreamReset(f"stream {self._state.id} was {reset.value}")
+
+    async def _take_turn(self) -> None:
+        self._calls += 1
+        if self._calls % CALLS_A_TURN == 0:
+            await checkpoint()

@@ -1,0 +1,83 @@
+"""select_plugins: which of the installed plugins a node uses."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ._errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from ._config import PluginSelection
+
+
+@frozen
+class Selection:
+    """The outcome.
+
+    Attributes:
+        active: names of the plugins to use, sorted.
+        left_out: each name that is installed and not used, with the reason.
+        unknown: names that are switched off and not installed.
+    """
+
+    active: tuple[str, ...]
+    left_out: Mapping[str, str]
+    unknown: tuple[str, ...]
+
+
+def select_plugins(
+    available: Collection[str],
+    wanted: PluginSelection,
+    *,
+    core: Collection[str] = (),
+    required: Collection[str] = ("swarm",),
+) -> Selection:
+    """Choose from the plugins that are installed, by what the configuration says in the end.
+
+    Without a word all of them are used. `wanted.enabled`, where it names any, leaves out all
+    others but core's own; `wanted.disabled` leaves out whatever it names, and wins. What the
+    file, ``PEERLOOM_PLUGINS`` and the command line said has become `wanted` before, the later
+    winning over the earlier.
+
+    Raises `ConfigError` if a plugin that is enabled is not installed, or if one that is required
+    is disabled.
+
+    Args:
+        available: names of all that are installed, core's own included.
+        wanted: the section ``[plugins]``.
+        core: names of core's own plugins; only disabling them leaves them out.
+        required: names without which a node is none.
+    """
+    for name in wanted.enabled:
+        if name not in available:
+            raise ConfigError(
+                f"plugins: {name} is enabled, but not installed{_hint(name, available)}"
+            )
+    for name in wanted.disabled:
+        if name in required:
+            raise ConfigError(f"plugins: {name} is disabled, but a node cannot do without it")
+    left_out = dict.fromkeys(_unnamed(available, wanted, core), "not among the enabled ones")
+    left_out |= dict.fromkeys(wanted.disabled, "disabled")
+    return Selection(
+        tuple(sorted(frozenset(available) - left_out.keys())),
+        {name: left_out[name] for name in sorted(left_out.keys() & frozenset(available))},
+        tuple(sorted(frozenset(wanted.disabled) - frozenset(available))),
+    )
+
+
+def _unnamed(
+    available: Iterable[str], wanted: PluginSelection, core: Collection[str]
+) -> frozenset[str]:
+    if not wanted.enabled:
+        return frozenset()
+    return frozenset(available) - frozenset(wanted.enabled) - frozenset(core)
+
+
+def _hint(name: str, available: Collection[str]) -> str:
+    near = get_close_matches(name, sorted(available), n=1)
+    return f"; did you mean {near[0]}?" if near else f": install peerloom-{name}"

@@ -1,0 +1,142 @@
+"""Subscriptions: how applications hear events without ever holding the loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+
+import anyio
+
+from ._events import (
+    Event,
+    Lagged,
+    ListenAddressExpired,
+    ListenerClosed,
+    ListeningOn,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+QUEUE_BOUND: Final = 1024  # some seconds of a busy node; more means that nobody reads
+
+
+class Subscription(Generic[E_co]):
+    """Events of some types, in order: ``async with client.events(...) as events: async for …``.
+
+    Subscribes on entering and ends with the block, or when the node stops. While `QUEUE_BOUND`
+    events wait unread, further ones are only counted, and the next item is `Lagged`.
+    """
+
+    def __init__(self, board: SubscriptionBoard, event_classes: tuple[type[Event], ...]) -> None:
+        self.event_classes = event_classes
+        self._board = board
+        self._queue: deque[Event] = deque()
+        self._missed = 0
+        self._news = anyio.Event()
+        self._ended = False
+
+    async def __aenter__(self) -> Self:
+        self._board.add(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._board.remove(self)
+        self.end()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> E_co | Lagged:
+        while not self._queue and not self._missed:
+            if self._ended:
+                raise StopAsyncIteration
+            if self._news.is_set():
+                self._news = anyio.Event()
+            await self._news.wait()
+        if self._missed:
+            missed, self._missed = self._missed, 0
+            return Lagged(missed)
+        return self._queue.popleft()  # type: ignore[return-value]  # chosen by `event_classes`
+
+    def offer(self, event: Event) -> None:
+        """Queue an event, or count it."""
+        if len(self._queue) >= QUEUE_BOUND:
+            self._missed += 1
+            return
+        self._queue.append(event)
+        self._news.set()
+
+    def end(self) -> None:
+        """Nothing more comes: iteration ends after what is queued."""
+        self._ended = True
+        self._news.set()
+
+
+class SubscriptionBoard:
+    """Who has subscribed to what; and which addresses listen, for those who come later."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription[Event]] = []
+        self._found: dict[type[Event], tuple[Subscription[Event], ...]] = {}
+        self._listening: dict[ListeningOn, None] = {}
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    def add(self, subscription: Subscription[Event]) -> None:
+        """Deliver from now on; the addresses that listen already come first."""
+        if self._closed:
+            subscription.end()
+            return
+        self._subscriptions.append(subscription)
+        self._found.clear()
+        if issubclass(ListeningOn, subscription.event_classes):
+            for event in self._listening:
+                subscription.offer(event)
+
+    def remove(self, subscription: Subscription[Event]) -> None:
+        """Deliver nothing more."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self._found.clear()
+
+    def deliver(self, event: Event) -> None:
+        """Offer an event to everybody who subscribed to its class."""
+        found = self._found.get(type(event))
+        if found is None:
+            found = self._found[type(event)] = self._look_up(type(event))
+        for subscription in found:
+            subscription.offer(event)
+        if isinstance(event, (ListeningOn, ListenAddressExpired, ListenerClosed)):
+            self._remember(event)
+
+    def close(self) -> None:
+        """End every subscription."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.end()
+
+    def _look_up(self, event_class: type[Event]) -> tuple[Subscription[Event], ...]:
+        return tuple(
+            one for one in self._subscriptions if issubclass(event_class, one.event_classes)
+        )
+
+    def _remember(self, event: ListeningOn | ListenAddressExpired | ListenerClosed) -> None:
+        if isinstance(event, ListeningOn):
+            self._listening[event] = None
+            return
+        if isinstance(event, ListenAddressExpired):
+            self._listening.pop(ListeningOn(event.listener_id, event.address), None)
+            return
+        for listening in list(self._listening):
+            if listening.listener_id == event.listener_id:
+                del self._listening[listening]

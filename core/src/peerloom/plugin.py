@@ -1,0 +1,146 @@
+"""What a plugin author needs: `from peerloom.plugin import hookimpl, PluginInfo, ...`.
+
+A plugin is an object with an attribute `info` and methods marked `@hookimpl`, named by an entry
+point of the group ``peerloom.plugins`` whose name is the plugin's::
+
+    class PingPlugin:
+        info = PluginInfo("ping")
+
+        @hookimpl
+        def peerloom_setup(self, ctx: PluginContext) -> None: ...
+
+The hooks and what they are for stand in `peerloom.plugin.Hooks`.
+"""
+
+from ._behaviour import Behaviour, GateStage, InboundProtocol, SwarmApi
+from ._commands import (
+    AddExternalAddress,
+    AddPeerAddresses,
+    Command,
+    Connections,
+    Dial,
+    DialCondition,
+    Disconnect,
+    FindPeer,
+    ListenOn,
+    OpenStream,
+    Ping,
+    Protect,
+    RemoveExternalAddress,
+    Status,
+    StopListening,
+    Unprotect,
+)
+from ._config import ConfigSection
+from ._context import PluginContext
+from ._dispatch import CommandHandler, EventHandler, Handler, Reply
+from ._endpoint import ConnectionInfo
+from ._events import (
+    Dialing,
+    Event,
+    ExternalAddressCandidate,
+    ExternalAddressConfirmed,
+    ExternalAddressExpired,
+    IncomingConnectionFailed,
+    ListenAddressExpired,
+    ListenerClosed,
+    ListenerFailed,
+    ListeningOn,
+    OutgoingConnectionFailed,
+    PeerConnected,
+    PeerDisconnected,
+    PluginFailed,
+    ProtocolsChanged,
+    SlowHandler,
+    StoreFailed,
+)
+from ._hookspecs import API_LEVEL, Hooks, PluginInfo, hookimpl
+from ._links import DialOptions, Listener, RawLink, Role, Transport
+from ._peer_id import PeerId
+from ._runtime import Runtime
+from ._shared_events import (
+    CircuitOpened,
+    IdentifyFailed,
+    IdentifyReceived,
+    PeerDiscovered,
+    PeerRoles,
+    PingFailed,
+    PingSucceeded,
+    ReachabilityChanged,
+    ReservationAccepted,
+    ReservationLost,
+    TopicJoined,
+    TopicLeft,
+)
+from ._timers import Timer
+
+__all__ = [
+    "API_LEVEL",
+    "AddExternalAddress",
+    "AddPeerAddresses",
+    "Behaviour",
+    "CircuitOpened",
+    "Command",
+    "CommandHandler",
+    "ConfigSection",
+    "ConnectionInfo",
+    "Connections",
+    "Dial",
+    "DialCondition",
+    "DialOptions",
+    "Dialing",
+    "Disconnect",
+    "Event",
+    "EventHandler",
+    "ExternalAddressCandidate",
+    "ExternalAddressConfirmed",
+    "ExternalAddressExpired",
+    "FindPeer",
+    "GateStage",
+    "Handler",
+    "Hooks",
+    "IdentifyFailed",
+    "IdentifyReceived",
+    "InboundProtocol",
+    "IncomingConnectionFailed",
+    "ListenAddressExpired",
+    "ListenOn",
+    "Listener",
+    "ListenerClosed",
+    "ListenerFailed",
+    "ListeningOn",
+    "OpenStream",
+    "OutgoingConnectionFailed",
+    "PeerConnected",
+    "PeerDisconnected",
+    "PeerDiscovered",
+    "PeerId",
+    "PeerRoles",
+    "Ping",
+    "PingFailed",
+    "PingSucceeded",
+    "PluginContext",
+    "PluginFailed",
+    "PluginInfo",
+    "Protect",
+    "ProtocolsChanged",
+    "RawLink",
+    "ReachabilityChanged",
+    "RemoveExternalAddress",
+    "Reply",
+    "ReservationAccepted",
+    "ReservationLost",
+    "Role",
+    "Runtime",
+    "SlowHandler",
+    "Status",
+    "StopListening",
+    "StoreFailed",
+    "SwarmApi",
+    "Timer",
+    "TopicJoined",
+    "TopicLeft",
+    "Transport",
+    "Unprotect",
+    "hookimpl",
+]

@@ -1,0 +1,245 @@
+"""What the tests of loop and plugins stand on: a clock by hand, a fake swarm, a running host."""
+
+from __future__ import annotations
+
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+from attrs import frozen
+from peerloom._client import NetworkClient
+from peerloom._commands import Command, DialCondition
+from peerloom._context import NodeServices
+from peerloom._errors import PluginError, StreamReset
+from peerloom._event_loop import EventLoop
+from peerloom._events import Event
+from peerloom._hookspecs import PluginInfo, new_plugin_manager
+from peerloom._metrics import Metrics
+from peerloom._peer_id import PeerId
+from peerloom._plugin_host import PluginHost
+from peerloom._plugin_scope import ScopeBounds
+from peerloom._plugins import given_candidate, load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+LOCAL = PeerId(bytes((0, 2, 1, 1)))
+ALICE = PeerId(bytes((0, 2, 1, 2)))
+BOB = PeerId(bytes((0, 2, 1, 3)))
+
+T = TypeVar("T")
+
+
+@frozen
+class Said(Event):
+    text: str
+
+
+@frozen
+class Shouted(Said):
+    """A subclass, heard by who hears Said."""
+
+
+@frozen
+class Echo(Command[str]):
+    text: str
+
+
+@frozen
+class Hurry(Command[None]):
+    timeout_seconds = 0.02
+
+
+class ManualRuntime:
+    """Time stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(1)
+        self.time = 1000.0
+        self.on_advance: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return self.time
+
+    def wall_time(self) -> float:
+        return 1_700_000_000.0 + self.time
+
+    def secret_bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+    async def offload(self, function: Callable[[], T]) -> T:
+        return function()
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+        self.on_advance()
+
+
+class FakeSwarm:
+    """Remembers what plugins installed and which peers were disconnected."""
+
+    def __init__(self) -> None:
+        self.local_peer = LOCAL
+        self.installed: dict[str, tuple[str, ...]] = {}
+        self.disconnected: list[tuple[PeerId, str]] = []
+        self.opened: list[Any] = []
+
+    def install(self, owner: str, behaviours: Any, transports: Any) -> None:
+        wanted = tuple(name for one in behaviours for name in one.protocols)
+        for other, taken in self.installed.items():
+            if set(taken) & set(wanted):
+                raise PluginError(f"the protocol is taken by {other}")
+        self.installed[owner] = wanted
+
+    def withdraw(self, owner: str) -> None:
+        self.installed.pop(owner, None)
+
+    def connections(self, peer: PeerId | None = None) -> tuple[Any, ...]:
+        return ()
+
+    async def dial(
+        self,
+        peer: PeerId | None,
+        addresses: Any = (),
+        condition: DialCondition = DialCondition.ALWAYS,
+    ) -> Any:
+        raise NotImplementedError
+
+    async def open_stream(self, peer: PeerId, protocols: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    async def disconnect(self, peer: PeerId, cause: str) -> int:
+        self.disconnected.append((peer, cause))
+        return 1
+
+
+class FakeStream:
+    """A stream of which only the end matters."""
+
+    def __init__(self, peer: PeerId = ALICE, protocol: str = "/test/1") -> None:
+        self.peer = peer
+        self.protocol = protocol
+        self.was_reset = False
+        self._reset = anyio.Event()
+
+    def reset(self) -> None:
+        self.was_reset = True
+        self._reset.set()
+
+    async def wait_reset(self) -> None:
+        await self._reset.wait()
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        await self._reset.wait()
+        raise StreamReset("the stream was reset")
+
+
+class FakeStore:
+    def namespace(self, name: str) -> str:
+        return name
+
+
+class Recorder:
+    """Collects events through a subscription, and waits for them."""
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+        self._changed = anyio.Event()
+
+    def add(self, event: Event) -> None:
+        self.seen.append(event)
+        self._changed.set()
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [event for event in self.seen if isinstance(event, kind)]
+
+    async def wait_for(self, kind: type[T], count: int = 1) -> list[T]:
+        with anyio.fail_after(5):
+            while len(self.of(kind)) < count:
+                self._changed = anyio.Event()
+                await self._changed.wait()
+        return self.of(kind)
+
+
+class Bench:
+    """A loop with its plugins, and what a test wants to look at."""
+
+    def __init__(self, *, strict: bool = False, runtime: Any = None) -> None:
+        self.runtime = runtime or ManualRuntime()
+        self.swarm = FakeSwarm()
+        self.loop = EventLoop(self.runtime, new_plugin_manager(), strict=strict)
+        self.client = NetworkClient(self.loop)
+        self.metrics = Metrics()
+        self.services = NodeServices(
+            swarm=self.swarm,  # type: ignore[arg-type]
+            client=self.client,
+            store=FakeStore(),  # type: ignore[arg-type]
+            identity=None,  # type: ignore[arg-type]
+            runtime=self.runtime,
+            metrics=self.metrics,
+        )
+        self.recorder = Recorder()
+        self.host: PluginHost
+        if isinstance(self.runtime, ManualRuntime):
+            self.runtime.on_advance = self.loop.wake
+
+    async def tell(self, event: Event) -> None:
+        await self.loop.swarm_events.put(event)
+
+    async def settle(self) -> None:
+        """Until the loop has taken all that was put before this call."""
+        done = anyio.Event()
+        self.loop.wake_at(self.runtime.now() - 1e9, done.set, "settle")
+        with anyio.fail_after(5):
+            await done.wait()
+            while not self.loop._idle():
+                await anyio.lowlevel.checkpoint()
+
+    async def _record(self, *, task_status: Any) -> None:
+        async with self.client.events(Event) as events:
+            task_status.started()
+            async for event in events:
+                self.recorder.add(event)
+
+
+@asynccontextmanager
+async def running(
+    *plugins: object,
+    strict: bool = False,
+    runtime: Any = None,
+    settings: dict[str, Any] | None = None,
+    bounds: ScopeBounds | None = None,
+    inventory: Any = None,
+) -> AsyncIterator[Bench]:
+    bench = Bench(strict=strict, runtime=runtime)
+    if inventory is None:
+        inventory = load_plugins([given_candidate(one) for one in plugins])
+        assert not inventory.broken, [str(one) for one in inventory.broken]
+    bench.host = PluginHost(inventory, bench.loop, bench.services, settings or {}, bounds)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(bench.loop.run)
+        await tasks.start(bench._record)
+        async with bench.host:
+            yield bench
+        bench.loop.close()
+
+
+def plugin(name: str = "alpha", **hooks: Any) -> Any:
+    """A plugin whose hooks are given as functions without self; `info` may be given too."""
+    from peerloom.plugin import hookimpl  # noqa: PLC0415
+
+    info = hooks.pop("info", None) or PluginInfo(name)
+    made = type("Plugin", (), {"info": info})()
+    for hook, function in hooks.items():
+        marked = hookimpl(wrapper=True) if hook == "dispatch" else hookimpl
+        setattr(made, f"peerloom_{hook}", marked(function))
+    return made
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Until the condition holds; fails after five seconds."""
+    with anyio.fail_after(5):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

@@ -1,0 +1,333 @@
+"""NetworkClient: answers, errors, time limits, cancellation, subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from multiaddr import Multiaddr
+
+from peerloom._calls import Call
+from peerloom._commands import (
+    Connections,
+    Dial,
+    DialCondition,
+    Disconnect,
+    FindPeer,
+    ListenOn,
+    OpenStream,
+    Ping,
+    Protect,
+)
+from peerloom._errors import (
+    CommandError,
+    CommandTimedOut,
+    NoHandler,
+    PluginError,
+    StreamLimitReached,
+)
+from peerloom._events import (
+    Event,
+    Lagged,
+    ListenAddressExpired,
+    ListenerClosed,
+    ListeningOn,
+)
+from peerloom._subscriptions import QUEUE_BOUND
+from tests.core.plugin_kit import (
+    ALICE,
+    BOB,
+    Bench,
+    Echo,
+    FakeStream,
+    Hurry,
+    Said,
+    Shouted,
+    eventually,
+    plugin,
+    running,
+)
+
+ADDRESS = Multiaddr("/ip4/127.0.0.1/tcp/2428")
+OTHER = Multiaddr("/ip4/127.0.0.1/tcp/2429")
+
+
+def answering(*records: Any, name: str = "alpha") -> Any:
+    return plugin(name, command_handlers=lambda ctx: list(records))
+
+
+async def test_call_gives_the_answer() -> None:
+    async def answer(command: Echo) -> str:
+        return command.text
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        assert await bench.client.call(Echo("x")) == "x"
+
+
+async def test_call_raises_what_the_handler_raises_and_the_plugin_lives() -> None:
+    async def answer(command: Echo) -> str:
+        raise StreamLimitReached(command.text)
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        for _ in range(6):
+            with pytest.raises(StreamLimitReached, match="full"):
+                await bench.client.call(Echo("full"))
+        assert bench.host.status()["plugins"]["alpha"]["failures"] == 0
+
+
+async def test_handler_that_exits_does_not_end_the_program() -> None:
+    async def answer(command: Echo) -> str:
+        raise SystemExit(4)
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        with pytest.raises(PluginError, match=r"called sys.exit\(4\)"):
+            await bench.client.call(Echo("x"))
+
+
+async def test_call_times_out_and_cancels_the_handler() -> None:
+    cancelled = anyio.Event()
+
+    async def answer(command: Hurry) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    async with running(answering(Hurry.handled_by(answer))) as bench:
+        with pytest.raises(CommandTimedOut, match=r"Hurry was not answered within 0.02 s"):
+            await bench.client.call(Hurry())
+        with anyio.fail_after(5):
+            await cancelled.wait()
+
+
+async def test_call_times_out_while_the_queue_is_full() -> None:
+    bench = Bench()  # nobody runs the loop
+    while bench.loop.commands.try_put(Call(Echo(""))):
+        pass
+    with pytest.raises(TimeoutError):
+        await bench.client.call(Hurry())
+
+
+async def test_cancelled_caller_cancels_its_handler() -> None:
+    begun, cancelled = anyio.Event(), anyio.Event()
+
+    async def answer(command: Echo) -> str:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+        return ""
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bench.client.call, Echo("x"))
+            await begun.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(5):
+            await cancelled.wait()
+
+
+async def test_stream_answered_to_a_caller_who_has_gone_is_reset() -> None:
+    early, late = FakeStream(), FakeStream()
+    call: Call[Any] = Call(Echo("x"))
+    call.reply.set(early)
+    call.abandon()
+    assert early.was_reset
+
+    async def answer(_: Any) -> Any:
+        second._abandoned = True
+        second.reply.fail(ValueError())
+        return late
+
+    second: Call[Any] = Call(Echo("x"))
+    await second.answer(answer)
+    assert late.was_reset
+
+
+async def test_work_shared_by_callers_outlives_the_first() -> None:
+    class Shares:
+        info = plugin().info
+
+    work = anyio.Event()
+    replies: list[Any] = []
+    one: Any = plugin(
+        setup=lambda ctx: setattr(one, "ctx", ctx),
+        command_handlers=lambda ctx: [Echo.handled_by(join)],
+    )
+
+    async def join(command: Echo) -> str:
+        if not replies:
+            replies.append(one.ctx.reply())
+            one.ctx.spawn(do)
+        return str(await replies[0])
+
+    async def do() -> None:
+        await work.wait()
+        replies[0].set("done")
+
+    got: list[str] = []
+
+    async with running(one) as bench, anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            got.append(await bench.client.call(Echo("x")))
+
+        with anyio.move_on_after(0.02):
+            await ask()
+        replies[0] = replies[0] if not replies[0].settled else replies[0]
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        work.set()
+    assert got == ["done"]
+    assert Shares.info.name == "alpha"
+
+
+async def test_call_fails_when_the_plugin_stops_before_it_answers() -> None:
+    async def answer(command: Echo) -> str:
+        await anyio.sleep_forever()
+        return ""
+
+    one: Any = plugin(
+        setup=lambda ctx: setattr(one, "ctx", ctx),
+        command_handlers=lambda ctx: [Echo.handled_by(answer)],
+    )
+
+    async def fail() -> None:
+        raise ValueError
+
+    async with running(one) as bench, anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            with pytest.raises(CommandError, match="alpha has stopped before it answered"):
+                await bench.client.call(Echo("x"))
+
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        one.ctx.spawn(fail)
+
+
+class TestNoHandler:
+    async def advice(self, command: Any, *plugins: Any) -> str:
+        async with running(*plugins) as bench:
+            with pytest.raises(NoHandler) as raised:
+                await bench.client.call(command)
+            return str(raised.value)
+
+    async def test_names_the_plugin_of_cores_commands(self) -> None:
+        assert "core's plugin ping" in await self.advice(Ping(ALICE))
+        assert "peer-routing" in await self.advice(FindPeer(ALICE))
+        assert "plugin swarm" in await self.advice(Connections())
+
+    async def test_names_the_package_of_others(self) -> None:
+        assert "package tests" in await self.advice(Echo("x"))
+
+    async def test_names_the_plugin_that_failed(self) -> None:
+        async def answer(command: Echo) -> str:
+            return ""
+
+        async def fail() -> None:
+            raise ValueError
+
+        one: Any = plugin(
+            setup=lambda ctx: setattr(one, "ctx", ctx),
+            command_handlers=lambda ctx: [Echo.handled_by(answer)],
+        )
+        async with running(one) as bench:
+            one.ctx.spawn(fail)
+            await eventually(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
+            with pytest.raises(NoHandler, match="plugin alpha does, but it has failed"):
+                await bench.client.call(Echo("x"))
+
+
+class TestEvents:
+    async def test_are_those_subscribed_to_with_their_subclasses(self) -> None:
+        async with running() as bench, bench.client.events(Said) as events:
+            await bench.tell(ListenerClosed(1, (), None))
+            await bench.tell(Shouted("x"))
+            assert await anext(events) == Shouted("x")
+
+    async def test_slow_subscriber_gets_lagged_first_and_never_holds_the_loop(self) -> None:
+        async with running() as bench, bench.client.events(Said) as events:
+            for number in range(QUEUE_BOUND + 10):
+                await bench.tell(Said(str(number)))
+            await bench.settle()
+            assert await anext(events) == Lagged(10)
+            assert await anext(events) == Said("0")
+            for number in range(1, QUEUE_BOUND):
+                assert await anext(events) == Said(str(number))
+            await bench.tell(Said("new"))
+            assert await anext(events) == Said("new")
+
+    async def test_subscription_ends_with_its_block(self) -> None:
+        async with running() as bench:
+            async with bench.client.events(Said) as events:
+                pass
+            await bench.tell(Said("x"))
+            await bench.settle()
+            assert [event async for event in events] == []
+
+    async def test_new_subscriber_of_listening_on_gets_the_present_addresses(self) -> None:
+        async with running() as bench:
+            for event in (
+                ListeningOn(1, ADDRESS),
+                ListeningOn(2, ADDRESS),
+                ListeningOn(2, OTHER),
+                ListeningOn(3, OTHER),
+                ListenAddressExpired(2, ADDRESS),
+                ListenerClosed(3, (OTHER,), None),
+            ):
+                await bench.tell(event)
+            await bench.settle()
+            async with bench.client.events(ListeningOn) as events:
+                assert [await anext(events) for _ in range(2)] == [
+                    ListeningOn(1, ADDRESS),
+                    ListeningOn(2, OTHER),
+                ]
+            async with bench.client.events(Said) as others:
+                await bench.tell(Said("x"))
+                assert await anext(others) == Said("x")
+            async with bench.client.events(Event) as everything:
+                assert await anext(everything) == ListeningOn(1, ADDRESS)
+
+
+class TestVerbs:
+    async def sent_by(self, verb: Any) -> Any:
+        """The command that a verb puts on the queue."""
+        bench = Bench()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(verb, bench.client)
+            await anyio.wait_all_tasks_blocked()
+            command = bench.loop.commands.take().command
+            tasks.cancel_scope.cancel()
+        return command
+
+    @pytest.mark.parametrize(
+        ("verb", "command"),
+        [
+            (lambda c: c.listen_on(str(ADDRESS)), ListenOn(ADDRESS)),
+            (lambda c: c.dial(str(ALICE)), Dial(ALICE)),
+            (lambda c: c.dial(ALICE, [str(ADDRESS)]), Dial(ALICE, (ADDRESS,))),
+            (lambda c: c.dial(f"{ADDRESS}/p2p/{ALICE}"), Dial(ALICE, (ADDRESS,))),
+            (lambda c: c.dial(ADDRESS), Dial(None, (ADDRESS,))),
+            (lambda c: c.dial(f"/p2p/{ALICE}"), Dial(ALICE)),
+            (
+                lambda c: c.dial(ALICE, condition=DialCondition.ALWAYS),
+                Dial(ALICE, (), DialCondition.ALWAYS),
+            ),
+            (lambda c: c.disconnect(str(ALICE)), Disconnect(ALICE)),
+            (lambda c: c.open_stream(ALICE, "/x"), OpenStream(ALICE, ("/x",))),
+            (
+                lambda c: c.open_stream(ALICE, ["/x", "/y"], allow_limited=True),
+                OpenStream(ALICE, ("/x", "/y"), allow_limited=True),
+            ),
+            (lambda c: c.protect(str(BOB)), Protect(BOB)),
+        ],
+    )
+    async def test_take_text_and_values(self, verb: Any, command: Any) -> None:
+        assert await self.sent_by(verb) == command
+
+    async def test_refuse_an_address_of_somebody_else(self) -> None:
+        with pytest.raises(ValueError, match="not of"):
+            await Bench().client.dial(ALICE, [f"{ADDRESS}/p2p/{BOB}"])

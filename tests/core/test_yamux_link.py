@@ -1,0 +1,586 @@
+"""Yamux links over a pipe in memory: what tasks see."""
+
+from __future__ import annotations
+
+import hashlib
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from peerloom._errors import (
+    LinkClosed,
+    MuxerViolation,
+    RecordError,
+    StreamLimitReached,
+    StreamReset,
+)
+from peerloom._links import Role
+from peerloom._muxers import PROTOCOL_ID
+from peerloom._muxers._yamux_frames import FIN, GO_AWAY, PING, RST, SYN, Header
+
+from .yamux_tools import NullRecords, decode, frame, headers, linked, make_link, pipe_pair
+
+MIB = 1024 * 1024
+
+
+async def both_ends(ends):
+    here = await ends.dialer.open_stream()
+    with anyio.fail_after(5):
+        there = await ends.listener.accept_stream()
+    return here, there
+
+
+async def read_all(stream, max_bytes=65536):
+    received = []
+    with anyio.fail_after(20):
+        try:
+            while True:
+                received.append(await stream.receive(max_bytes))
+        except anyio.EndOfStream:
+            return b"".join(received)
+
+
+async def echo(stream):
+    try:
+        while True:
+            await stream.send(await stream.receive())
+    except anyio.EndOfStream:
+        await stream.aclose()
+
+
+async def until(condition):
+    with anyio.fail_after(5):
+        while not condition():
+            await checkpoint()
+
+
+# --- data ----------------------------------------------------------------------------------
+
+
+async def test_link_echoes_ten_mebibytes():
+    data = bytes(range(256)) * (10 * MIB // 256)
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+        group.start_soon(echo, there)
+
+        async def write():
+            await here.send(data)
+            await here.send_eof()
+
+        group.start_soon(write)
+        got = await read_all(here)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(data).digest()
+
+
+async def test_link_carries_a_hundred_streams_at_once():
+    results = {}
+
+    async def serve(link):
+        async with anyio.create_task_group() as group:
+            for _ in range(100):
+                group.start_soon(echo, await link.accept_stream())
+
+    async def ask(link, number):
+        stream = await link.open_stream()
+        await stream.send(data := number.to_bytes(2, "big") * 20_000)
+        await stream.send_eof()
+        results[number] = await read_all(stream) == data
+        await stream.aclose()
+
+    async with linked() as ends:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(serve, ends.listener)
+                for number in range(100):
+                    group.start_soon(ask, ends.dialer, number)
+        await until(lambda: not ends.dialer._streams and not ends.listener._streams)
+    assert results == dict.fromkeys(range(100), True)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+async def test_send_takes_every_kind_of_buffer(kind):
+    item = kind(b"x" * 100)
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(item)
+        if isinstance(item, bytearray):
+            item[:] = b"y" * 100
+        assert await there.receive() == b"x" * 100
+
+
+async def test_receive_gives_no_more_than_asked_for():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(b"abcdef")
+        assert [await there.receive(4), await there.receive(4)] == [b"abcd", b"ef"]
+
+
+async def test_half_close_ends_one_direction_only():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send_eof()
+        with pytest.raises(anyio.EndOfStream):
+            await there.receive()
+        with pytest.raises(anyio.ClosedResourceError):
+            await here.send(b"x")
+        await there.send(b"still here")
+        assert await here.receive() == b"still here"
+
+
+async def test_link_measures_the_round_trip_from_its_start():
+    async with linked() as ends:
+        await until(lambda: ends.dialer.round_trip_seconds is not None)
+        await until(lambda: ends.listener.round_trip_seconds is not None)
+        assert ends.dialer.muxer == PROTOCOL_ID
+
+
+# --- resets and closing --------------------------------------------------------------------
+
+
+async def test_reset_reaches_a_blocked_reader_as_a_reset():
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+
+        async def read():
+            with pytest.raises(StreamReset):
+                await there.receive()
+
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        here.reset()
+        with pytest.raises(StreamReset):
+            await here.receive()
+        with pytest.raises(StreamReset):
+            await here.send(b"x")
+
+
+async def test_reset_reaches_a_blocked_sender():
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+
+        async def write():
+            with pytest.raises(StreamReset):
+                await here.send(bytes(10 * MIB))
+
+        group.start_soon(write)
+        await anyio.wait_all_tasks_blocked()
+        there.reset()
+
+
+async def test_aclose_delivers_what_was_sent():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(bytes(500_000))
+        await here.aclose()
+        assert len(await read_all(there)) == 500_000
+        with pytest.raises(anyio.ClosedResourceError):
+            await here.receive()
+        with pytest.raises(anyio.ClosedResourceError):
+            await here.send(b"x")
+        await here.aclose()
+
+
+async def test_aclose_resets_if_data_is_unread():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(b"unread")
+        await anyio.wait_all_tasks_blocked()
+        await there.aclose()
+        with pytest.raises(StreamReset):
+            await here.receive()
+
+
+async def test_aclose_wakes_a_reader_of_the_same_stream():
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, _ = await both_ends(ends)
+
+        async def read():
+            with pytest.raises(anyio.ClosedResourceError):
+                await here.receive()
+
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        await here.aclose()
+
+
+# --- backpressure, cancellation, misuse ----------------------------------------------------
+
+
+async def test_a_slow_reader_holds_its_sender_and_memory_stays_bounded():
+    sent = 0
+
+    async def write(stream):
+        nonlocal sent
+        for _ in range(1024):
+            await stream.send(bytes(65536))
+            sent += 65536
+        await stream.send_eof()
+
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+        group.start_soon(write, here)
+        await anyio.wait_all_tasks_blocked()
+        assert sent <= 2 * MIB
+        other_here, other_there = await both_ends(ends)
+        await other_here.send(b"not held up")
+        assert await other_there.receive() == b"not held up"
+        assert len(await read_all(there)) == sent == 64 * MIB
+
+
+async def test_a_stalled_pipe_holds_all_senders_within_one_buffer():
+    one, other = pipe_pair(capacity=1000)
+    link = make_link(one, Role.DIALER)
+    async with anyio.create_task_group() as group:
+        group.start_soon(link.run)
+        for _ in range(100):
+            stream = await link.open_stream()
+            group.start_soon(stream.send, bytes(MIB))
+        await anyio.wait_all_tasks_blocked()
+        held = sum(state.outgoing.size for state in link._session.streams)
+        assert held < 8 * MIB
+        assert len(other.incoming) == 1000
+        group.cancel_scope.cancel()
+
+
+async def test_a_cancelled_sender_tears_no_frame():
+    async with linked(capacity=1000) as ends:
+        here, there = await both_ends(ends)
+        with anyio.move_on_after(0.05) as scope:
+            await here.send(b"a" * 10 * MIB)
+        assert scope.cancelled_caught
+        await here.send_eof()
+        got = await read_all(there)
+        assert set(got) == {ord("a")}
+        again, _ = await both_ends(ends)
+        await again.send(b"the link lives")
+
+
+async def test_a_cancelled_receiver_loses_nothing():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        for _ in range(50):
+            with anyio.move_on_after(0) as scope:
+                await there.receive()
+            assert scope.cancelled_caught
+        await here.send(b"complete")
+        assert await there.receive() == b"complete"
+
+
+async def test_two_receivers_or_two_senders_are_refused():
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, _ = await both_ends(ends)
+        group.start_soon(here.receive)
+        group.start_soon(here.send, bytes(10 * MIB))
+        await anyio.wait_all_tasks_blocked()
+        for misuse in (here.receive, lambda: here.send(b"x"), here.send_eof):
+            with pytest.raises(anyio.BusyResourceError):
+                await misuse()
+        group.cancel_scope.cancel()
+
+
+async def test_a_ready_sender_or_receiver_lets_others_run():
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+        group.start_soon(count)
+        for _ in range(200):
+            await here.send(b"x")
+        assert turns > 5
+        await until(lambda: there._state.received.size == 200)
+        before = turns
+        for _ in range(200):
+            await there.receive(1)
+        assert turns - before > 5
+        group.cancel_scope.cancel()
+
+
+async def test_opening_waits_for_acknowledgements():
+    async with linked(ack_backlog=2) as ends, anyio.create_task_group() as group:
+        for _ in range(2):
+            await ends.dialer.open_stream()
+        opened = anyio.Event()
+
+        async def third():
+            await ends.dialer.open_stream()
+            opened.set()
+
+        group.start_soon(third)
+        await anyio.wait_all_tasks_blocked()
+        assert not opened.is_set()
+        await (await ends.listener.accept_stream()).send(b"hello")
+        with anyio.fail_after(5):
+            await opened.wait()
+
+
+async def test_opening_gives_up_in_time_if_nothing_is_acknowledged():
+    async with linked(ack_backlog=1, open_timeout_seconds=0.05) as ends:
+        await ends.dialer.open_stream()
+        with pytest.raises(StreamLimitReached, match="ack_backlog"):
+            await ends.dialer.open_stream()
+
+
+# --- the end of the link -------------------------------------------------------------------
+
+
+async def test_closing_a_link_ends_both_runs_cleanly():
+    async with linked() as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+
+        async def accept():
+            with pytest.raises(LinkClosed):
+                await ends.listener.accept_stream()
+
+        async def read():
+            with pytest.raises(LinkClosed):
+                await here.receive()
+
+        group.start_soon(accept)
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        await ends.dialer.aclose()
+        assert await ends.outcome(Role.DIALER) is None
+        assert await ends.outcome(Role.LISTENER) is None
+        with pytest.raises(LinkClosed):
+            await here.send(b"x")
+        with pytest.raises((StreamReset, LinkClosed)):
+            await there.receive()
+        with pytest.raises(LinkClosed):
+            await ends.dialer.open_stream()
+        await ends.dialer.aclose()
+
+
+async def test_closing_a_link_first_delivers_what_streams_had_ended_with():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(bytes(200_000))
+        await here.aclose()
+        await ends.dialer.aclose()
+        assert len(await read_all(there)) == 200_000
+
+
+async def test_closing_a_link_is_bounded_if_the_other_side_does_not_read():
+    one, _ = pipe_pair(capacity=10)
+    link = make_link(one, Role.DIALER, close_timeout_seconds=0.1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(link.run)
+        stream = await link.open_stream()
+        await stream.send(b"stuck")
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(5):
+            await link.aclose()
+    assert one.closed
+
+
+async def test_closing_a_link_that_never_ran_closes_its_pipe():
+    one, _ = pipe_pair()
+    link = make_link(one, Role.DIALER)
+    await link.aclose()
+    assert one.closed
+    await link.run()
+    with pytest.raises(LinkClosed):
+        await link.open_stream()
+
+
+async def test_a_broken_pipe_is_the_cause_and_no_clean_end_for_streams():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(b"before")
+        await until(lambda: there._state.received.size)
+        ends.pipe.cut()
+        cause = await ends.outcome(Role.LISTENER)
+        assert isinstance(cause, LinkClosed)
+        assert "pipe broke" in str(cause)
+        assert await there.receive() == b"before"
+        with pytest.raises(LinkClosed):
+            await there.receive()
+
+
+async def test_a_stream_that_had_ended_keeps_its_clean_end_when_the_link_breaks():
+    async with linked() as ends:
+        here, there = await both_ends(ends)
+        await here.send(b"all of it")
+        await here.send_eof()
+        await until(lambda: there._state.eof_received)
+        ends.pipe.cut()
+        await ends.outcome(Role.LISTENER)
+        assert await read_all(there) == b"all of it"
+
+
+async def test_a_cancelled_run_ends_the_link_for_everybody():
+    one, _ = pipe_pair()
+    link = make_link(one, Role.DIALER)
+    async with anyio.create_task_group() as group:
+        group.start_soon(link.run)
+        stream = await link.open_stream()
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert one.closed
+    with pytest.raises(LinkClosed):
+        await stream.receive()
+
+
+class Peer:
+    """A hand-written peer at the other end of a link's pipe."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+        self.heard = b""
+
+    async def hear(self, kind, flags):
+        """The next frame of this kind, with these flags."""
+        with anyio.fail_after(5):
+            while True:
+                for header in headers(self.heard):
+                    if header.kind == kind and header.flags & flags == flags:
+                        return header
+                self.heard += await self.pipe.receive()
+
+
+async def outcome_of(link, peer_acts):
+    """How `run` ends after what the peer does."""
+    result = None
+
+    async def run():
+        nonlocal result
+        try:
+            await link.run()
+        except (LinkClosed, MuxerViolation, RecordError) as error:
+            result = error
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            group.start_soon(peer_acts)
+    return result
+
+
+async def test_a_violation_is_answered_by_a_farewell_and_is_the_cause():
+    one, other = pipe_pair()
+    link, peer = make_link(one, Role.LISTENER), Peer(other)
+
+    async def act():
+        await other.send(frame(0, SYN, 1, 256 * 1024 + 1))
+        assert await peer.hear(GO_AWAY, 0) == Header(GO_AWAY, 0, 0, 1)
+        await other.aclose()
+
+    assert isinstance(await outcome_of(link, act), MuxerViolation)
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"), [(1, "broke the protocol"), (2, "internal error"), (7, "reason 7")]
+)
+async def test_a_farewell_with_a_reason_is_the_cause(reason, text):
+    one, other = pipe_pair()
+
+    async def act():
+        await other.send(frame(GO_AWAY, 0, 0, reason))
+
+    cause = await outcome_of(make_link(one, Role.DIALER), act)
+    assert isinstance(cause, LinkClosed)
+    assert text in str(cause)
+
+
+async def test_the_end_of_the_pipe_between_frames_is_clean():
+    one, other = pipe_pair()
+    assert await outcome_of(make_link(one, Role.DIALER), other.aclose) is None
+
+
+async def test_the_end_of_the_pipe_inside_a_frame_is_not_clean():
+    one, other = pipe_pair()
+
+    async def act():
+        await other.send(frame(PING, SYN, 0, 1)[:5])
+        await other.aclose()
+
+    cause = await outcome_of(make_link(one, Role.DIALER), act)
+    assert isinstance(cause, LinkClosed)
+    assert "inside a frame" in str(cause)
+
+
+async def test_an_end_that_the_records_call_unclean_is_the_cause():
+    class Truncated(NullRecords):
+        def end_of_input(self):
+            raise RecordError("cut short")
+
+    one, other = pipe_pair()
+    link = make_link(one, Role.DIALER)
+    link._records = Truncated()
+    assert isinstance(await outcome_of(link, other.aclose), RecordError)
+
+
+async def test_a_tampered_record_is_the_cause():
+    class Tampered(NullRecords):
+        def open(self, data):
+            raise RecordError("tampered with")
+
+    one, other = pipe_pair()
+    link = make_link(one, Role.DIALER)
+    link._records = Tampered()
+
+    async def act():
+        await other.send(b"x")
+
+    assert isinstance(await outcome_of(link, act), RecordError)
+
+
+async def test_what_came_behind_the_handshake_is_read_first():
+    one, other = pipe_pair()
+    link = make_link(one, Role.LISTENER)
+    link._early = [frame(0, SYN | FIN, 1, 5, b"early")]
+    async with anyio.create_task_group() as group:
+        group.start_soon(link.run)
+        assert await read_all(await link.accept_stream()) == b"early"
+        await other.aclose()
+
+
+async def test_a_silent_peer_ends_the_link():
+    one, _ = pipe_pair()
+    link = make_link(one, Role.DIALER, ping_timeout_seconds=0.1, ping_interval_seconds=0.2)
+    cause = await outcome_of(link, checkpoint)
+    assert isinstance(cause, LinkClosed)
+    assert "silent" in str(cause)
+
+
+async def test_a_peer_that_answers_keeps_the_link():
+    async with linked(ping_timeout_seconds=0.05, ping_interval_seconds=0.06) as ends:
+        await anyio.sleep(0.3)
+        assert not ends.dialer._over.is_set()
+        assert not ends.listener._over.is_set()
+
+
+async def test_a_flood_of_empty_frames_does_not_hold_the_loop():
+    one, other = pipe_pair(capacity=MIB)
+    link = make_link(one, Role.LISTENER)
+    async with anyio.create_task_group() as group:
+        group.start_soon(link.run)
+        await other.send(frame(0, SYN, 1, 0))
+        stream = await link.accept_stream()
+        await other.send(frame(1, 0, 1, 0) * 40_000 + frame(0, RST, 1, 0))
+        turns = 0
+        while stream._state.reset is None:
+            await checkpoint()
+            turns += 1
+        assert turns > 30
+        await other.aclose()
+
+
+async def test_a_session_is_heard_in_whole_frames():
+    one, other = pipe_pair()
+    link = make_link(one, Role.DIALER)
+    async with anyio.create_task_group() as group:
+        group.start_soon(link.run)
+        stream = await link.open_stream()
+        await stream.send(b"whole")
+        await stream.send_eof()
+        peer = Peer(other)
+        await peer.hear(1, FIN)
+        assert [body for _, body in decode(peer.heard) if body] == [b"whole"]
+        await other.aclose()

@@ -1,0 +1,123 @@
+"""Where the peers' programs come from: built once into a cache outside the repository."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ROOT: Final = Path(__file__).parents[2]
+_PEERS: Final = Path(__file__).parent / "peers"
+_OLDEST_NODE: Final = 20
+_BUILD_SECONDS: Final = 600
+
+
+class ToolchainMissing(Exception):
+    """What a peer needs is not on this machine; the text says what, and how to get it."""
+
+
+def command_of(kind: str) -> Sequence[str]:
+    """The command that runs a peer, which is built first if it was not yet.
+
+    Raises:
+        ToolchainMissing: its tools are not installed.
+    """
+    return _COMMANDS[kind]()
+
+
+def _command_of_js() -> Sequence[str]:
+    node = _tool("node")
+    _check_node(node)
+    return (node, str(_build("js", _install_js) / "peer.js"))
+
+
+def _command_of_py() -> Sequence[str]:
+    return (sys.executable, "-m", "tests.interop.peers.py")
+
+
+_COMMANDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
+    "js": _command_of_js,
+    "py": _command_of_py,
+}
+KINDS: Final = tuple(_COMMANDS)
+
+
+def _install_js(folder: Path) -> None:
+    _run([_tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+
+
+def _build(kind: str, install: Callable[[Path], None]) -> Path:
+    sources = _sources_of(kind)
+    target = _cache() / f"{kind}-{_hash_of(sources)}"
+    with _locked(_cache() / f"{kind}.lock"):
+        if not target.exists():
+            _build_into(target, sources, install)
+    return target
+
+
+def _build_into(target: Path, sources: Sequence[Path], install: Callable[[Path], None]) -> None:
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    for source in sources:
+        shutil.copy(source, unfinished)
+    install(unfinished)
+    unfinished.rename(target)
+
+
+def _sources_of(kind: str) -> list[Path]:
+    return sorted(path for path in (_PEERS / kind).iterdir() if path.is_file())
+
+
+def _hash_of(sources: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(base) / "peerloom" / "peers"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _check_node(node: str) -> None:
+    version = _run([node, "--version"], _PEERS)
+    if int(version.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
+        raise ToolchainMissing(
+            f"the js peer needs Node.js {_OLDEST_NODE} or newer, this is {version.strip()}"
+        )
+
+
+def _tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise ToolchainMissing(f"there is no {name} here: install Node.js {_OLDEST_NODE} or newer")
+    return path
+
+
+def _run(command: Sequence[str], folder: Path) -> str:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout

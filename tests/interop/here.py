@@ -1,0 +1,296 @@
+"""Our own node as a party: a plugin that serves the test protocols, and the same verbs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from peerloom import (
+    IdentifyReceived,
+    NetworkConfig,
+    Node,
+    PeerConnected,
+    PeerDisconnected,
+    PeerId,
+    Stream,
+)
+from peerloom._meta import Perf
+from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
+
+from .party import Fields, Party, resident_bytes
+from .pipe import Pipe, StreamBroken
+from .scripts import ECHO, SCRIPTS, Task, echo
+from .served import MAX_STREAMS, SERVED, STALL
+from .served import echo as serve_echo
+from .streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from peerloom.plugin import PluginContext
+
+_READ_BYTES: Final = 256 * 1024
+
+
+class NodePipe(Pipe):
+    """A stream of ours as a pipe."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    async def _receive(self) -> bytes:
+        try:
+            return await self._stream.receive(_READ_BYTES)
+        except anyio.EndOfStream:
+            return b""
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise StreamBroken(str(error)) from error
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self._stream.send(data)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise StreamBroken(str(error)) from error
+
+    async def _send_end(self) -> None:
+        await self._stream.send_eof()
+
+    async def _send_reset(self) -> None:
+        self._stream.reset()
+
+
+class ServedProtocols:
+    """The plugin that serves the test protocols on our side."""
+
+    info = PluginInfo(name="interop")
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+        self.ctx: PluginContext | None = None
+
+    @hookimpl
+    def peerloom_setup(self, ctx: PluginContext) -> None:
+        """Keep the context: `handle` adds protocols at run time."""
+        self.ctx = ctx
+
+    @hookimpl
+    def peerloom_behaviours(self, ctx: PluginContext) -> list[Behaviour]:
+        """The test protocols."""
+        return [self.serving()]
+
+    def serving(self, *later: str) -> Behaviour:
+        """The test protocols, and some more that echo."""
+        behaviour = Behaviour()
+        behaviour.protocols = {
+            **{name: self._served(each, held=name == STALL) for name, each in SERVED.items()},
+            **{name: self._served(serve_echo) for name in later},
+        }
+        return behaviour
+
+    def _served(
+        self, script: Callable[[Pipe, anyio.Event], Awaitable[None]], *, held: bool = False
+    ) -> InboundProtocol:
+        async def handler(stream: Stream) -> None:
+            try:
+                await self._here.serve(stream, script, held=held)
+            except StreamBroken:
+                stream.reset()
+
+        return InboundProtocol(handler, max_streams_per_peer=MAX_STREAMS, max_streams=MAX_STREAMS)
+
+
+class Here(Party):
+    """Our node."""
+
+    def __init__(self) -> None:
+        super().__init__("peerloom")
+        self.plugin = ServedProtocols(self)
+        self._streams = Streams(self.tell)
+        self._later: set[str] = set()
+        self._node: Node
+
+    @property
+    def address(self) -> str:
+        """The address that it listens on, with its peer id."""
+        return str(self._node.addresses[0])
+
+    @property
+    def ctx(self) -> PluginContext:
+        """What our plugin was handed."""
+        assert self.plugin.ctx is not None
+        return self.plugin.ctx
+
+    def adopt(self, node: Node) -> None:
+        """Drive this node."""
+        self._node = node
+        self.id = str(node.peer_id)
+
+    async def serve(
+        self,
+        stream: Stream,
+        script: Callable[[Pipe, anyio.Event], Awaitable[None]],
+        *,
+        held: bool,
+    ) -> None:
+        """Serve a stream that the other side opened."""
+        await self._streams.run(
+            NodePipe(stream),
+            script,
+            peer=str(stream.peer),
+            protocol=stream.protocol,
+            role="accepter",
+            held=held,
+        )
+
+    async def follow(self, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Turn the node's events into those of README.md, until cancelled."""
+        async with self._node.client.events(
+            PeerConnected, PeerDisconnected, IdentifyReceived
+        ) as events:
+            task_status.started()
+            async for event in events:
+                if isinstance(event, PeerConnected):
+                    self.tell("connected", peer=str(event.peer))
+                elif isinstance(event, PeerDisconnected):
+                    self.tell("disconnected", peer=str(event.peer))
+                elif isinstance(event, IdentifyReceived):
+                    self.tell("identified", peer=str(event.peer), **_identity_of(event))
+
+    async def dial(self, address: str) -> None:
+        """Connect to somebody."""
+        await self._node.client.dial(address)
+
+    async def disconnect(self, peer: str) -> None:
+        """Close our connections to a peer."""
+        await self._node.client.disconnect(peer)
+
+    async def connections(self) -> list[Fields]:
+        """What we are connected to."""
+        return [
+            {
+                "peer": str(each.peer),
+                "direction": "outbound" if each.role.value == "dialer" else "inbound",
+                "address": str(each.remote_address),
+                "encryption": each.security,
+                "muxer": each.muxer,
+            }
+            for each in await self._node.client.connections()
+        ]
+
+    async def identify(self, peer: str) -> Fields:
+        """What we were told of a peer last."""
+        known = [each for each in self.events if each["event"] == "identified"]
+        last = [each for each in known if each["peer"] == peer][-1]
+        return {name: value for name, value in last.items() if name not in ("event", "peer")}
+
+    async def handle(self, protocol: str) -> None:
+        """Serve one more protocol from now on."""
+        self._later.add(protocol)
+        self._serve_protocols()
+
+    async def unhandle(self, protocol: str) -> None:
+        """Serve a protocol no longer."""
+        self._later.discard(protocol)
+        self._serve_protocols()
+
+    async def ping(self, peer: str) -> float:
+        """Ping a peer; gives the round trip in milliseconds."""
+        return 1000 * await self._node.client.ping(peer)
+
+    async def perf(self, peer: str, upload: int, download: int) -> float:
+        """Run perf once; gives its seconds."""
+        result = await self._node.client.call(Perf(PeerId.from_string(peer), upload, download))
+        return result.upload_seconds + result.download_seconds
+
+    async def run(self, script: str, peer: str, nbytes: int, seed: int, **more: Any) -> Fields:
+        """Run one of the stream scripts."""
+        if script == "echo":
+            return await self._echo(peer, nbytes, seed, **more)
+        protocol, function = SCRIPTS[script]
+        protocol = more.pop("protocol", protocol)
+        held = more.pop("hold", False)
+        assert not more, more
+        stream = await self._node.client.open_stream(peer, [protocol])
+        return await self._run_on(stream, function, nbytes, seed, held=held)
+
+    async def streams(self) -> list[Fields]:
+        """The scripted streams that are open now."""
+        return self._streams.list()
+
+    async def release(self, stream: int) -> None:
+        """Let a held or stalled stream read on."""
+        self._streams.release(stream)
+
+    def memory_bytes(self) -> int:
+        """What this process holds in memory."""
+        return resident_bytes(os.getpid())
+
+    def _serve_protocols(self) -> None:
+        self.ctx.swarm.install(self.ctx.name, [self.plugin.serving(*self._later)], [])
+
+    async def _echo(self, peer: str, nbytes: int, seed: int, streams: int = 1) -> Fields:
+        opened: list[Stream] = []
+        outcomes: list[Fields] = []
+
+        async def open_one() -> None:
+            opened.append(await self._node.client.open_stream(peer, [ECHO]))
+
+        async def run_one(stream: Stream) -> None:
+            outcomes.append(await self._run_on(stream, echo, nbytes, seed))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(streams):
+                tasks.start_soon(open_one)
+        async with anyio.create_task_group() as tasks:
+            for stream in opened:
+                tasks.start_soon(run_one, stream)
+        return {"streams": outcomes}
+
+    async def _run_on(
+        self,
+        stream: Stream,
+        script: Callable[[Pipe, Task], Awaitable[Fields]],
+        nbytes: int,
+        seed: int,
+        *,
+        held: bool = False,
+    ) -> Fields:
+        async def run(pipe: Pipe, released: anyio.Event) -> Fields:
+            return await script(pipe, Task(nbytes, seed, released))
+
+        return await self._streams.run(
+            NodePipe(stream),
+            run,
+            peer=str(stream.peer),
+            protocol=stream.protocol,
+            role="opener",
+            held=held,
+        )
+
+
+@asynccontextmanager
+async def our_node() -> AsyncIterator[Here]:
+    """Run our node on a free port of the loopback interface."""
+    here = Here()
+    config = NetworkConfig(
+        listen=["/ip4/127.0.0.1/tcp/0"], settings={"perf": {"serve": True}}, strict=True
+    )
+    async with Node(config, plugins=[here.plugin]) as node:
+        here.adopt(node)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(here.follow)
+            yield here
+            tasks.cancel_scope.cancel()
+
+
+def _identity_of(event: IdentifyReceived) -> Fields:
+    return {
+        "agent": event.agent,
+        "protocol_version": event.protocol_version,
+        "protocols": list(event.protocols),
+        "addresses": [str(address) for address in event.listen_addresses],
+    }

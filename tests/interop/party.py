@@ -1,0 +1,150 @@
+"""Party: one side of a scenario, a foreign peer or our own node, driven by the same verbs."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Fields = dict[str, Any]
+
+EVENT_SECONDS: Final = 10
+_EVENTS: Final = 10_000  # no scenario makes more; the oldest go first
+
+
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class PartyGone(Exception):
+    """The party has ended."""
+
+
+class Party(ABC):
+    """One side of a scenario; the verbs and events are those of README.md.
+
+    Attributes:
+        kind: which implementation, such as ``js``.
+        id: its peer id, in text.
+        events: what it told so far, oldest first.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.id = ""
+        self.events: deque[Fields] = deque(maxlen=_EVENTS)
+        self._changed = anyio.Event()
+        self._gone = False
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """An address that it listens on, with its peer id."""
+
+    @abstractmethod
+    async def dial(self, address: str) -> None:
+        """Connect to somebody."""
+
+    @abstractmethod
+    async def disconnect(self, peer: str) -> None:
+        """Close its connections to a peer."""
+
+    @abstractmethod
+    async def connections(self) -> list[Fields]:
+        """What it is connected to."""
+
+    @abstractmethod
+    async def identify(self, peer: str) -> Fields:
+        """What it knows of a peer by now."""
+
+    @abstractmethod
+    async def handle(self, protocol: str) -> None:
+        """Serve one more protocol from now on."""
+
+    @abstractmethod
+    async def unhandle(self, protocol: str) -> None:
+        """Serve a protocol no longer."""
+
+    @abstractmethod
+    async def ping(self, peer: str) -> float:
+        """Ping a peer; gives the round trip in milliseconds."""
+
+    @abstractmethod
+    async def perf(self, peer: str, upload: int, download: int) -> float:
+        """Run perf once; gives its seconds."""
+
+    @abstractmethod
+    async def run(self, script: str, peer: str, nbytes: int, seed: int, **more: Any) -> Fields:
+        """Run one of the stream scripts: ``echo``, ``sink``, ``source`` and so on."""
+
+    @abstractmethod
+    async def streams(self) -> list[Fields]:
+        """The scripted streams that are open now."""
+
+    @abstractmethod
+    async def release(self, stream: int) -> None:
+        """Let a held or stalled stream read on."""
+
+    @abstractmethod
+    def memory_bytes(self) -> int:
+        """What its process holds in memory."""
+
+    async def event(
+        self,
+        name: str,
+        *,
+        where: Callable[[Fields], bool] = lambda _event: True,
+        within: float = EVENT_SECONDS,
+        **fields: Any,
+    ) -> Fields:
+        """The first event, told already or still to come, that has these fields.
+
+        Raises:
+            PartyGone: it has ended without it.
+            TimeoutError: it did not come in time.
+        """
+        wanted = {"event": name, **fields}
+
+        def find() -> Fields | None:
+            for event in self.events:
+                if wanted.items() <= event.items() and where(event):
+                    return event
+            return None
+
+        return await self._wait_for(find, within, f"the event {wanted}")
+
+    def tell(self, event: str, /, **fields: object) -> None:
+        """Add an event and wake whoever waits for one."""
+        self.events.append({"event": event, **fields})
+        self._wake()
+
+    def _end(self) -> None:
+        self._gone = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def _wait_for(
+        self, find: Callable[[], Fields | None], within: float, what: str
+    ) -> Fields:
+        with anyio.move_on_after(within):
+            while (found := find()) is None:
+                if self._gone:
+                    raise PartyGone(f"{self.kind} ended before {what}")
+                await self._changed.wait()
+            return found
+        raise TimeoutError(f"{self.kind} did not give {what} within {within} s")
+
+
+def resident_bytes(process: int) -> int:
+    """What a process holds in memory."""
+    pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * _PAGE_BYTES

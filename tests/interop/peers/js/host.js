@@ -1,0 +1,40 @@
+// createHost: a js-libp2p node as a `start` request describes it.
+
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify, identifyPush } from '@libp2p/identify'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { createLibp2p } from 'libp2p'
+import { Unsupported } from './channel.js'
+
+const KEY_TYPES = { ed25519: 'Ed25519', secp256k1: 'secp256k1', rsa: 'RSA', ecdsa: 'ECDSA' }
+const TRANSPORTS = { tcp: () => tcp() }
+const SECURITIES = { tls: () => tls(), noise: () => noise() }
+const MUXERS = { yamux: () => yamux({ streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } }) }
+
+// A paused stream keeps what its window still lets in and resets itself when that passes the
+// bound; js-libp2p lets the window grow to 16 MiB but keeps 4 by default.
+const READ_BUFFER_BYTES = 17 * 1024 * 1024
+
+// All connections of a test come from one address, and js-libp2p takes five a second from each.
+const CONNECTIONS_PER_SECOND = 1000
+
+export async function createHost (settings) {
+  return await createLibp2p({
+    privateKey: await generateKeyPair(named(KEY_TYPES, settings.identity)),
+    addresses: { listen: settings.listen },
+    transports: settings.transports.map(name => named(TRANSPORTS, name)()),
+    connectionEncrypters: settings.security.map(name => named(SECURITIES, name)()),
+    streamMuxers: settings.muxers.map(name => named(MUXERS, name)()),
+    connectionManager: { inboundConnectionThreshold: CONNECTIONS_PER_SECOND },
+    services: { identify: identify(), identifyPush: identifyPush(), ping: ping() }
+  })
+}
+
+function named (table, name) {
+  if (!Object.hasOwn(table, name)) throw new Unsupported(`this peer has no ${name}`)
+  return table[name]
+}

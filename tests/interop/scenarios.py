@@ -1,0 +1,290 @@
+"""The scenarios: each is a function of two parties, of which the first dials and opens.
+
+Later protocols add functions here. `@scenario` takes the name of the row in the matrix, and the
+settings of the foreign peer that make a variant of it.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+import pytest
+from attrs import frozen
+
+from .driver import Peer, PeerError
+from .party import Party, PartyGone
+from .pattern import pattern_sha256
+from .pipe import StreamBroken
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from .party import Fields
+
+MIB: Final = 1024 * 1024
+SEED: Final = 20_251_122
+SECURITIES: Final = {"tls": "/tls/1.0.0", "noise": "/noise"}
+MUXER: Final = "/yamux/1.0.0"
+STALL: Final = "/test/stall/1"
+LATER: Final = "/test/later/1"
+PENDING_BYTES: Final = 64 * MIB
+# What may be under way when the reader stands still: a yamux window of at most 16 MiB, and what
+# the kernels and the two muxers hold besides.
+MAX_UNDER_WAY_BYTES: Final = 24 * MIB
+MAX_GROWTH_BYTES: Final = 48 * MIB
+_LOOK_SECONDS: Final = 0.05
+_STILL_LOOKS: Final = 8
+
+
+class Run(Protocol):
+    """Play a scenario: `opener` has dialled `accepter` already."""
+
+    async def __call__(self, opener: Party, accepter: Party) -> None: ...
+
+
+@frozen
+class Scenario:
+    """One row of the matrix.
+
+    Attributes:
+        name: its name in the matrix.
+        run: plays it.
+        settings: of the foreign peer's ``start`` request.
+    """
+
+    name: str
+    run: Run
+    settings: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-")
+
+
+SCENARIOS: Final[list[Scenario]] = []
+
+
+def scenario(name: str, **settings: Any) -> Callable[[Run], Run]:
+    """Add a row to the matrix."""
+
+    def add(run: Run) -> Run:
+        SCENARIOS.append(Scenario(name, run, {"security": ["tls"], **settings}))
+        return run
+
+    return add
+
+
+async def _agree_on(security: str, opener: Party, accepter: Party) -> None:
+    for party, other, direction in ((opener, accepter, "outbound"), (accepter, opener, "inbound")):
+        [connection] = await party.connections()
+        assert connection["peer"] == other.id
+        assert connection["direction"] == direction
+        assert connection["encryption"] in (SECURITIES[security], None)
+        assert connection["muxer"] in (MUXER, None)
+    await _echo(opener, accepter, MIB)
+
+
+for _name in SECURITIES:
+    scenario(f"tcp, {_name}, yamux", security=[_name])(partial(_agree_on, _name))
+
+
+@scenario("disconnect")
+async def _disconnect(opener: Party, accepter: Party) -> None:
+    await opener.disconnect(accepter.id)
+    await opener.event("disconnected", peer=accepter.id)
+    await accepter.event("disconnected", peer=opener.id)
+    assert await opener.connections() == await accepter.connections() == []
+
+
+@scenario("identify")
+async def _identify(opener: Party, accepter: Party) -> None:
+    for party, other in ((opener, accepter), (accepter, opener)):
+        told = await party.event("identified", peer=other.id)
+        assert told["agent"]
+        assert {"/test/echo/1", "/ipfs/id/1.0.0", "/ipfs/ping/1.0.0"} <= set(told["protocols"])
+        listening = other.address.removesuffix(f"/p2p/{other.id}")
+        assert listening in {
+            address.removesuffix(f"/p2p/{other.id}") for address in told["addresses"]
+        }
+        known = await party.identify(other.id)
+        assert known["agent"] == told["agent"]
+
+
+@scenario("identify push")
+async def _identify_push(opener: Party, accepter: Party) -> None:
+    for party, other in ((opener, accepter), (accepter, opener)):
+        await party.event("identified", peer=other.id)
+    await opener.handle(LATER)
+    await accepter.event(
+        "identified", peer=opener.id, where=lambda event: LATER in event["protocols"]
+    )
+    [echoed] = (await accepter.run("echo", opener.id, MIB, SEED, protocol=LATER))["streams"]
+    assert echoed["received_sha256"] == pattern_sha256(SEED, MIB)
+    seen = len(accepter.events)
+    await opener.unhandle(LATER)
+    await accepter.event(
+        "identified",
+        peer=opener.id,
+        where=lambda event: LATER not in event["protocols"] and _is_after(accepter, event, seen),
+    )
+
+
+@scenario("ping")
+async def _ping(opener: Party, accepter: Party) -> None:
+    for _ in range(3):
+        assert 0 <= await opener.ping(accepter.id) < 5_000
+
+
+@scenario("perf")
+async def _perf(opener: Party, accepter: Party) -> None:
+    assert await opener.perf(accepter.id, upload=10 * MIB, download=10 * MIB) > 0
+
+
+for _name in SECURITIES:
+
+    @scenario(f"echo of 10 MiB, {_name}", security=[_name])
+    async def _echo_10_mib(opener: Party, accepter: Party) -> None:
+        await _echo(opener, accepter, 10 * MIB)
+
+
+@scenario("100 streams at once")
+async def _many_streams(opener: Party, accepter: Party) -> None:
+    await _echo(opener, accepter, MIB // 4, streams=100)
+
+
+@scenario("sink and source of 10 MiB")
+async def _sink_and_source(opener: Party, accepter: Party) -> None:
+    expected = pattern_sha256(SEED, 10 * MIB)
+    sunk = await opener.run("sink", accepter.id, 10 * MIB, SEED)
+    assert (sunk["reported"], sunk["reported_sha256"]) == (10 * MIB, expected)
+    drawn = await opener.run("source", accepter.id, 10 * MIB, SEED)
+    assert (drawn["received"], drawn["received_sha256"]) == (10 * MIB, expected)
+
+
+@scenario("half-close")
+async def _half_close(opener: Party, accepter: Party) -> None:
+    returned = await opener.run("half-close", accepter.id, MIB, SEED)
+    assert returned["received_sha256"] == pattern_sha256(SEED, MIB)
+    for party in (opener, accepter):
+        ended = await party.event("stream-ended", protocol="/test/half-close/1")
+        assert (ended["how"], ended["error"]) == ("end", None)
+
+
+@scenario("reset by the accepter")
+async def _reset_by_accepter(opener: Party, accepter: Party) -> None:
+    seen = await opener.run("expect-reset", accepter.id, 1000, SEED)
+    assert seen["how"] == "reset"
+    await _echo(opener, accepter, 1000)
+
+
+@scenario("reset by the opener")
+async def _reset_by_opener(opener: Party, accepter: Party) -> None:
+    await opener.run("send-reset", accepter.id, 1000, SEED)
+    await accepter.event("stream-ended", protocol="/test/echo/1", how="reset")
+    await _echo(opener, accepter, 1000)
+
+
+@scenario("slow reader: the accepter, 64 MiB pending")
+async def _slow_accepter(opener: Party, accepter: Party) -> None:
+    run = partial(opener.run, "sink", accepter.id, PENDING_BYTES, SEED, protocol=STALL)
+    async with _held(run, sender=opener, reader=accepter, protocol=STALL) as outcome:
+        pass
+    assert outcome["reported"] == PENDING_BYTES
+    assert outcome["reported_sha256"] == pattern_sha256(SEED, PENDING_BYTES)
+
+
+@scenario("slow reader: the opener, 64 MiB pending")
+async def _slow_opener(opener: Party, accepter: Party) -> None:
+    protocol = "/test/source/1"
+    run = partial(opener.run, "source", accepter.id, PENDING_BYTES, SEED, hold=True)
+    async with _held(run, sender=accepter, reader=opener, protocol=protocol) as outcome:
+        pass
+    assert outcome["received"] == PENDING_BYTES
+    assert outcome["received_sha256"] == pattern_sha256(SEED, PENDING_BYTES)
+
+
+@scenario("kill -9")
+async def _kill(opener: Party, accepter: Party) -> None:
+    killed, left = (opener, accepter) if isinstance(opener, Peer) else (accepter, opener)
+    assert isinstance(killed, Peer)
+
+    async def send() -> None:
+        with pytest.raises((PartyGone, PeerError, StreamBroken)):
+            await opener.run("sink", accepter.id, 4 * PENDING_BYTES, SEED, protocol=STALL)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send)
+        await left.event("stream-opened", protocol=STALL)
+        killed.kill()
+        await left.event("disconnected", peer=killed.id, within=5)
+        if left is accepter:
+            [stalled] = await left.streams()
+            await left.release(stalled["stream"])
+        await left.event("stream-ended", protocol=STALL, how="reset", within=5)
+    assert await left.connections() == []
+
+
+async def _identity(opener: Party, accepter: Party) -> None:
+    await _echo(opener, accepter, MIB)
+    for party, other in ((opener, accepter), (accepter, opener)):
+        await party.event("identified", peer=other.id)
+
+
+for _type in ("ed25519", "secp256k1", "rsa", "ecdsa"):
+    for _name in SECURITIES:
+        scenario(f"identity: {_type}, {_name}", identity=_type, security=[_name])(_identity)
+
+
+async def _echo(opener: Party, accepter: Party, nbytes: int, **more: Any) -> None:
+    expected = pattern_sha256(SEED, nbytes)
+    answer = await opener.run("echo", accepter.id, nbytes, SEED, **more)
+    assert len(answer["streams"]) == more.get("streams", 1)
+    for stream in answer["streams"]:
+        assert (stream["sent"], stream["received"]) == (nbytes, nbytes)
+        assert stream["sent_sha256"] == stream["received_sha256"] == expected
+
+
+@asynccontextmanager
+async def _held(
+    run: Callable[[], Any], *, sender: Party, reader: Party, protocol: str
+) -> AsyncIterator[Fields]:
+    """Run a script whose reader stands still; prove that the sender is held; let it go on."""
+    outcome: Fields = {}
+
+    async def play() -> None:
+        outcome.update(await run())
+
+    before = _memory_of(sender, reader)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(play)
+        opened = await reader.event("stream-opened", protocol=protocol)
+        await sender.event("stream-opened", protocol=protocol)
+        under_way = await _standstill(sender)
+        assert 0 < under_way <= MAX_UNDER_WAY_BYTES
+        assert [each["received"] for each in await reader.streams()] == [0]
+        assert _memory_of(sender, reader) - before <= MAX_GROWTH_BYTES
+        await reader.release(opened["stream"])
+    assert _memory_of(sender, reader) - before <= MAX_GROWTH_BYTES
+    yield outcome
+
+
+async def _standstill(sender: Party) -> int:
+    """The bytes that a sender has brought under way when it does not come further."""
+    sent, looks = 0, 0
+    while looks < _STILL_LOOKS:
+        await anyio.sleep(_LOOK_SECONDS)
+        [stream] = await sender.streams()
+        looks = looks + 1 if stream["sent"] == sent > 0 else 0
+        sent = stream["sent"]
+    return sent
+
+
+def _memory_of(*parties: Party) -> int:
+    return sum(party.memory_bytes() for party in parties if not isinstance(party, Peer))
+
+
+def _is_after(party: Party, event: Fields, seen: int) -> bool:
+    later: Iterable[Fields] = list(party.events)[seen:]
+    return any(event is each for each in later)

@@ -1,0 +1,59 @@
+"""Every scenario with every foreign peer, in both directions; README.md says how to add more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from attrs import frozen
+
+from .build import KINDS
+from .driver import peer
+from .here import our_node
+from .not_offered import THEY_DIAL, WE_DIAL, is_offered
+from .scenarios import SCENARIOS, Scenario
+
+DIRECTIONS: Final = {WE_DIAL: "asyncio", THEY_DIAL: "trio"}
+
+
+@frozen
+class Case:
+    """One test: a scenario with a peer in a direction.
+
+    Attributes:
+        backend: on which event loop; a direction has one, so that each scenario meets both.
+    """
+
+    scenario: Scenario
+    peer: str
+    direction: str
+    backend: str
+
+    def __str__(self) -> str:
+        return f"{self.scenario}-{self.peer}-{self.direction.replace(' ', '-')}"
+
+
+def cases() -> list[Case]:
+    """Every row that the peer offers."""
+    return [
+        Case(scenario, kind, direction, backend)
+        for scenario in SCENARIOS
+        for kind in KINDS
+        for direction, backend in DIRECTIONS.items()
+        if is_offered(scenario.name, kind, direction)
+    ]
+
+
+@pytest.fixture
+def anyio_backend(case: Case) -> str:
+    """The event loop of this case."""
+    return case.backend
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+async def test_interop(case: Case) -> None:
+    async with our_node() as here, peer(case.peer, **case.scenario.settings) as there:
+        opener, accepter = (here, there) if case.direction == WE_DIAL else (there, here)
+        await opener.dial(accepter.address)
+        await accepter.event("connected", peer=opener.id)
+        await case.scenario.run(opener, accepter)

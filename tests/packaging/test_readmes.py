@@ -1,0 +1,87 @@
+"""Each package's README names what the package offers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin
+from peerloom.plugin import Command, ConfigSection, Event
+from tests.packaging.tree import PACKAGES, ROOT, example_of_the_readme, project_texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CORE_PLUGINS = (IdentifyPlugin(agent="", protocol_version=""), PingPlugin(), PerfPlugin())
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_readme_names_every_command_and_event(package: Path) -> None:
+    module = import_module("peerloom" if package.name == "core" else f"peerloom_{package.name}")
+    offered = {
+        name
+        for name in module.__all__
+        if isinstance(thing := getattr(module, name), type)
+        and issubclass(thing, (Command, Event))
+        and thing not in (Command, Event)
+    }
+
+    assert not offered - _named_in(package)
+
+
+def test_the_readme_of_core_names_every_setting() -> None:
+    config = import_module("peerloom").NetworkConfig
+    sections = [section for plugin in CORE_PLUGINS for section in _sections(plugin)]
+    settings = _settings(config) | _settings(*(section.config_class for section in sections))
+
+    assert sections
+    assert not settings - _named_in(ROOT / "core")
+
+
+@pytest.mark.parametrize("point", entry_points(group="peerloom.plugins"), ids=lambda it: it.name)
+def test_the_readme_of_a_plugin_names_every_setting(point: EntryPoint) -> None:
+    settings = _settings(*(section.config_class for section in _sections(point.load())))
+
+    assert not settings - _named_in(ROOT / "plugins" / point.name)
+
+
+def _sections(plugin: object) -> list[ConfigSection]:
+    hook = getattr(plugin, "peerloom_config_sections", list)
+    return list(hook())
+
+
+def _settings(*classes: type[attrs.AttrsInstance]) -> set[str]:
+    return {attribute.name for each in classes for attribute in attrs.fields(each)}
+
+
+def _named_in(package: Path) -> set[str]:
+    return set(re.findall(r"`(\w+)`", (package / "README.md").read_text(encoding="utf-8")))
+
+
+@pytest.mark.timeout(180)  # a cold cache of mypy
+def test_the_example_of_the_readme_is_typed() -> None:
+    program, _ = example_of_the_readme()
+    command = [sys.executable, "-m", "mypy", "--strict", "--command", program]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    dead = [
+        f"{name}: {target}"
+        for name, text in project_texts()
+        if name.endswith(".md")
+        for target in LINK.findall(text)
+        if "://" not in target and not (ROOT / name).parent.joinpath(target).exists()
+    ]
+
+    assert not dead

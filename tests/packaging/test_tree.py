@@ -1,0 +1,80 @@
+"""What no file of the project may contain."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.packaging.tree import PACKAGES, ROOT, project_files, project_texts
+
+REGISTRY = re.compile(
+    r"://[^\s/\"'`<>()]*(?:pypi|pythonhosted|npm|yarn|crates|golang|goproxy|maven|debian|ubuntu)"
+    r"|(?<![\w.])(?:registry|index|static|files|proxy|deb|repo\d*)\.[a-z0-9-]+\.(?:org|com|io|dev)"
+    r"|\"resolved\": \"http|registry\+(?:http|sparse)|sparse\+http"
+    r"|--(?:extra-)?index[-]url|--trusted[-]host"
+)
+MACHINE_PATH = re.compile(r"(?<![\w.~$})/-])/(?:work|root|home|Users)/\w")
+UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        pytest.param(REGISTRY, id="host-of-a-package-registry"),
+        pytest.param(MACHINE_PATH, id="path-of-somebodys-machine"),
+        pytest.param(UNFINISHED, id="unfinished-mark"),
+    ],
+)
+def test_no_file_contains_a(forbidden: re.Pattern[str]) -> None:
+    found = [
+        f"{name}:{number}: {line.strip()[:120]}"
+        for name, text in project_texts()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if forbidden.search(line)
+    ]
+
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "line"),
+    [
+        (REGISTRY, "https://" + "pypi" + ".example/simple"),
+        (REGISTRY, "registry" + ".npm" + "js.org"),
+        (REGISTRY, '"resolved": ' + '"https://somewhere.example/x.tgz"'),
+        (REGISTRY, "-" + "-index-url https://somewhere.example"),
+        (MACHINE_PATH, "see /" + "home/somebody/notes"),
+        (UNFINISHED, "# TO" + "DO: later"),
+    ],
+)
+def test_what_is_forbidden_is_recognised(forbidden: re.Pattern[str], line: str) -> None:
+    assert forbidden.search(line)
+
+
+def test_constraints_are_exact_and_complete() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    names = {_canonical(pin.partition("==")[0]) for pin in pins}
+    wanted = (ROOT / "requirements-dev.in").read_text().splitlines()
+    tools = {_canonical(re.split(r"[\[<>=]", line)[0]) for line in wanted if re.match(r"\w", line)}
+
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+!-]+", pin) for pin in pins)
+    assert tools <= names
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("licence", ["LICENSE-APACHE", "LICENSE-MIT"])
+def test_every_package_carries_the_licences_of_the_project(licence: str) -> None:
+    original = (ROOT / licence).read_bytes()
+
+    assert all((package / licence).read_bytes() == original for package in PACKAGES)
+
+
+def test_nothing_large_is_kept() -> None:
+    large = [str(path) for path in project_files() if path.stat().st_size > 1_000_000]
+
+    assert not large
