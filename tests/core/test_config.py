@@ -20,7 +20,7 @@ from multiaddr import Multiaddr
 from peerloom._config import ConfigSection, Limits, NetworkConfig, PluginSelection, at_least
 from peerloom._config_file import load_config, load_plugin_selection, resolve_settings
 from peerloom._config_text import default_config_text, toml_value
-from peerloom._errors import ConfigError, PluginError
+from peerloom._errors import ConfigError
 from peerloom._peer_id import PeerId
 
 if TYPE_CHECKING:
@@ -345,66 +345,21 @@ def test_plugins_are_selected_by_the_layer_that_names_them_last(tmp_path: Path) 
     file = tmp_path / "node.toml"
     file.write_text("[plugins]\ndisabled = ['mdns', 'kad']")
 
-    assert not load_plugin_selection(file, {}, {}).allows("mdns")
-    selection = load_plugin_selection(file, {"PEERLOOM_PLUGINS": "mdns, stream"}, {})
-    assert [selection.allows(name) for name in ("mdns", "stream", "kad", "x")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    selection = load_plugin_selection(
-        file, {"PEERLOOM_PLUGINS": "mdns"}, {"plugins": {"disabled": ["mdns"]}}
-    )
-    assert not selection.allows("mdns")
+    def selected(variable: str = "", disabled: tuple[str, ...] = ()) -> PluginSelection:
+        environ = {"PEERLOOM_PLUGINS": variable} if variable else {}
+        overrides = {"plugins": {"disabled": disabled}} if disabled else {}
+        return load_plugin_selection(file, environ, overrides)
+
+    assert selected() == PluginSelection((), ("mdns", "kad"))
+    assert selected("mdns, stream") == PluginSelection(("mdns", "stream"), ("kad",))
+    assert selected("stream,-x") == PluginSelection(("stream",), ("x",))
+    assert selected("mdns", ("mdns",)) == PluginSelection(("mdns",), ("mdns",))
     assert load_config(file, {}, {}, []).plugins == PluginSelection(disabled=("mdns", "kad"))
 
 
 def test_unknown_word_about_plugins_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"plugins\.enable: no such setting; did you mean ena"):
         load(overrides={"plugins": {"enable": ["x"]}})
-
-
-class NotAttrs:
-    pass
-
-
-@frozen
-class WithoutDefault:
-    size: int
-
-
-@frozen
-class WithStrangeType:
-    size: complex = 1j
-
-
-@frozen
-class WithTwoTypes:
-    size: int | str = 1
-
-
-@frozen
-class WithMissingName:
-    size: Nowhere = 1  # type: ignore[name-defined]  # noqa: F821
-
-
-@pytest.mark.parametrize(
-    ("name", "config_class", "message"),
-    [
-        ("Bad-Name", Everything, "write lower case letters"),
-        ("good", NotAttrs, "not an attrs class"),
-        ("good", WithoutDefault, "size has no default"),
-        ("good", WithStrangeType, "size: a file cannot hold a"),
-        ("good", WithTwoTypes, "size: a file cannot hold a"),
-        ("good", WithMissingName, "'Nowhere' is not defined"),
-    ],
-)
-def test_section_that_no_file_can_hold_is_a_plugin_error(
-    name: str, config_class: type, message: str
-) -> None:
-    with pytest.raises(PluginError, match=message):
-        ConfigSection(name, config_class)
 
 
 def test_configuration_is_read_without_libp2p() -> None:

@@ -269,3 +269,14 @@ def test_protected_peer_is_never_given_up_whatever_happens(events: list[tuple[An
             deadline = wishes.next_deadline()
             assert deadline is not None
             assert deadline <= now + 60
+
+
+def test_peer_that_this_node_closed_on_purpose_is_dialled_again_only_when_protected() -> None:
+    wishes = Wishes(never)
+    wishes.add(peer(1), Persistence.PATIENT, 0.0, connected=True)
+    wishes.add(peer(2), Persistence.ENDLESS, 0.0, connected=True)
+    for who in (peer(1), peer(2)):
+        wishes.on_connected(who, 0.0)
+        wishes.on_given_up(who, STABLE_SECONDS + 1)
+
+    assert wishes.take_due(STABLE_SECONDS + 120) == (peer(2),)

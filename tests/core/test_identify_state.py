@@ -64,7 +64,7 @@ def test_changes_that_come_together_are_pushed_once(state: IdentifyState) -> Non
 
     assert state.next_deadline() == 1.0 + PUSH_DELAY_SECONDS
     assert state.take_push(1.1) == []
-    assert state.take_push(1.0 + PUSH_DELAY_SECONDS) == [(1, ALICE)]
+    assert state.take_push(1.0 + PUSH_DELAY_SECONDS) == [1]
     assert state.take_push(9.0) == []
 
 
@@ -76,7 +76,7 @@ def test_push_goes_once_to_each_identified_peer_that_speaks_it(state: IdentifySt
     state.identified(3, IdentifyMessage(protocols=("/ipfs/id/1.0.0",)), now=0)
     state.changed(1)
 
-    assert state.take_push(2) == [(1, ALICE)]
+    assert state.take_push(2) == [1]
 
 
 def test_peer_that_pushes_without_end_is_not_heard_for_long(state: IdentifyState) -> None:
@@ -110,6 +110,12 @@ def test_observed_address_is_news_once(state: IdentifyState) -> None:
     assert [state.observe(1, seen) for seen in (one, one, two, one)] == [True, False, True, True]
 
 
+def test_what_a_peer_was_told_already_is_no_news(state: IdentifyState) -> None:
+    state.connected(1, ALICE, now=0)
+
+    assert [state.tell(1, told) for told in ("a", "a", "b", "a")] == [True, False, True, True]
+
+
 def test_nothing_is_remembered_of_a_connection_that_ended(state: IdentifyState) -> None:
     state.connected(1, ALICE, now=0)
     state.disconnected(1)
@@ -117,4 +123,5 @@ def test_nothing_is_remembered_of_a_connection_that_ended(state: IdentifyState) 
     assert state.identified(1, PUSHER, now=1) is None
     assert state.pushed(1, PUSHER) is None
     assert not state.admit_push(1, now=1)
+    assert not state.tell(1, PUSHER)
     assert state.next_deadline() is None

@@ -225,7 +225,7 @@ def _flipped(position: int, value: int) -> bytes:
     return bytes(blob)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -244,7 +244,7 @@ def test_no_public_key_blob_raises_anything_else_or_takes_long(blob: bytes) -> N
     assert time.thread_time() - before < 0.05
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200), st.builds(key_blob, st.integers(0, 4), st.binary(max_size=200))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peerloom._libp2p import KeyPair, PublicKey
@@ -43,6 +43,7 @@ def test_other_texts_are_refused_with_a_value_error(text: str) -> None:
         PeerId.from_string(text)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_multihash_that_survives_a_round_trip_or_a_value_error(data: bytes) -> None:
     try:
@@ -53,6 +54,7 @@ def test_any_bytes_are_a_multihash_that_survives_a_round_trip_or_a_value_error(d
     assert PeerId.from_string(str(peer)) == peer
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_peer_id_or_a_value_error(text: str) -> None:
     try:

@@ -116,7 +116,7 @@ def test_a_record_whose_key_was_swapped_is_refused() -> None:
 
 
 @given(st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_one_changed_byte_spoils_a_record(data: st.DataObject) -> None:
     sealed = bytearray(seal_peer_record(ALICE, ADDRESSES, 1))
     sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
@@ -124,18 +124,21 @@ def test_one_changed_byte_spoils_a_record(data: st.DataObject) -> None:
         open_peer_record(bytes(sealed))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_envelope_are_malformed(data: bytes) -> None:
     with pytest.raises(MalformedMessage):
         open_peer_record(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_a_signed_payload_that_is_no_record_is_malformed(payload: bytes) -> None:
     with pytest.raises(MalformedMessage):
         open_peer_record(envelope_of(ALICE, payload))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_addresses_that_nobody_understands_are_left_out(unknown: list[bytes]) -> None:
     known = ADDRESSES[0]

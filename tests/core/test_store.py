@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sqlite3
 import subprocess
@@ -19,8 +17,7 @@ import anyio.to_thread
 import pytest
 
 from peerloom import _store, _store_file
-from peerloom._data_folder import hold_data_folder
-from peerloom._errors import ConfigError, DataFolderInUse, StoreFull
+from peerloom._errors import StoreFull
 from peerloom._events import StoreFailed
 from peerloom._runtime import SystemRuntime
 from peerloom._store import MemoryStore, SqliteStore, Store
@@ -346,16 +343,6 @@ async def test_sqlite_store_gives_a_hanging_disk_up_and_comes_back(
                 await store.flush()
 
 
-def test_store_file_lets_one_thread_in_at_a_time(tmp_path: Path) -> None:
-    file = _store_file.StoreFile(tmp_path / "store.sqlite")
-    file.load()
-
-    with file._alone(), pytest.raises(_store_file.StillBusy):
-        file.write({("a", "key"): b"value"})
-    file.write({("a", "key"): b"value"})
-    file.close()
-
-
 def test_sqlite_store_survives_kill_9(tmp_path: Path) -> None:
     code = f"""
 import anyio, os
@@ -382,52 +369,6 @@ anyio.run(main)
     assert len(contents["a"]) == 500
 
 
-def test_data_folder_is_held_by_one_node_at_a_time(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    with hold_data_folder(folder) as held:
-        assert held == folder
-        assert folder.stat().st_mode & 0o777 == 0o700
-        with (
-            pytest.raises(DataFolderInUse, match=f"in use by process {os.getpid()}"),
-            hold_data_folder(folder),
-        ):
-            pass
-    with hold_data_folder(folder):
-        pass
-
-
-def test_data_folder_is_held_against_another_process(tmp_path: Path) -> None:
-    code = f"""
-from pathlib import Path
-from peerloom._data_folder import hold_data_folder
-with hold_data_folder(Path({str(tmp_path)!r})):
-    print("held", flush=True)
-    input()
-"""
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        with (
-            pytest.raises(DataFolderInUse, match=f"in use by process {process.pid}"),
-            hold_data_folder(tmp_path),
-        ):
-            pass
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-        with hold_data_folder(tmp_path):
-            pass
-
-
-def test_data_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with (
-        pytest.raises(ConfigError, match=r"data_folder: .*file/below cannot be used"),
-        hold_data_folder(tmp_path / "file" / "below"),
-    ):
-        pass
-
-
 def rows(path: Path) -> list[tuple[str, str, bytes]]:
     connection = sqlite3.connect(path)
     try:
@@ -445,8 +386,3 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, error: sqlite3.Error) -> None:
         raise error
 
     monkeypatch.setattr(_store_file, "_apply", failing)
-
-
-def test_failures_that_are_no_damage_are_told_apart() -> None:
-    assert not _store_file.is_damage(OSError(errno.ENOSPC, "full"))
-    assert not _store_file.is_damage(sqlite3.OperationalError("made by hand"))

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import gc
-import hmac
 import weakref
 from contextlib import suppress
-from hashlib import sha256
-from itertools import islice
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
@@ -22,7 +17,7 @@ from peerloom._libp2p import KEY_TYPES, KeyPair, KeyType
 from peerloom._links import Role
 from peerloom._security import Tls
 from peerloom._security._certificate import make_certificate
-from peerloom._security._tls import MAX_HANDSHAKE_BYTES, MAX_REPLY_BYTES, MAX_UNANSWERED_BYTES
+from peerloom._security._tls import MAX_HANDSHAKE_BYTES
 from tests.core.certificate_kit import bad_recipes, build
 from tests.core.security_kit import (
     ALICE,
@@ -33,20 +28,13 @@ from tests.core.security_kit import (
     Pair,
     deliver,
     drive,
-    open_in_pieces,
     other,
-    seal,
     shake,
 )
+from tests.core.tls_stranger import Stranger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cryptography import x509
-
-    from peerloom._links import RecordLayer
     from peerloom._security._tls import TlsHandshake
-    from tests.core.certificate_kit import SigningKey
 
 DIALER = Tls(ALICE, RUNTIME, [YAMUX])
 LISTENER = Tls(BOB, RUNTIME, [YAMUX])
@@ -69,69 +57,6 @@ class NowRuntime:
 @pytest.fixture
 def pair() -> Pair:
     return shake(DIALER, LISTENER)
-
-
-class Stranger:
-    """Plain OpenSSL in the place of a peer, with whatever certificates and protocols."""
-
-    def __init__(
-        self,
-        role: Role,
-        certificates: list[x509.Certificate],
-        key: SigningKey | None = None,
-        *,
-        alpn: list[bytes] | None = None,
-        version: int = SSL.TLS1_3_VERSION,
-        secrets: dict[str, bytes] | None = None,
-    ) -> None:
-        method = SSL.TLS_CLIENT_METHOD if role is Role.DIALER else SSL.TLS_SERVER_METHOD
-        context = SSL.Context(method)
-        context.set_max_proto_version(version)
-        context.set_tls13_ciphersuites(b"TLS_AES_128_GCM_SHA256")
-        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
-        if certificates and key is not None:
-            context.use_certificate(certificates[0])
-            context.use_privatekey(key)
-        for further in certificates[1:]:
-            context.add_extra_chain_cert(further)
-        if alpn and role is Role.DIALER:
-            context.set_alpn_protos(alpn)
-        if alpn and role is Role.LISTENER:
-            context.set_alpn_select_callback(lambda _connection, _offered: alpn[0])
-        if secrets is not None:
-            context.set_keylog_callback(lambda _connection, line: _note(secrets, line))
-        self.context = context
-        self.connection = SSL.Connection(context, None)
-        if role is Role.DIALER:
-            self.connection.set_connect_state()
-        else:
-            self.connection.set_accept_state()
-
-    def step(self, data: bytes) -> bytes:
-        if data:
-            self.connection.bio_write(data)
-        with suppress(SSL.WantReadError):
-            self.connection.do_handshake()
-        return self.out()
-
-    def out(self) -> bytes:
-        try:
-            return self.connection.bio_read(1 << 20)
-        except SSL.WantReadError:
-            return b""
-
-    def meet(self, side: TlsHandshake) -> None:
-        """Talk with one of our sides until one has no answer."""
-        to_side, to_stranger = self.step(b""), side.step(b"")
-        while to_side or to_stranger:
-            to_stranger += side.step(to_side) if to_side and side.secured is None else b""
-            to_side = self.step(to_stranger) if to_stranger else b""
-            to_stranger = b""
-
-
-def _note(secrets: dict[str, bytes], line: bytes) -> None:
-    label, _, secret = line.decode().split()
-    secrets[label] = bytes.fromhex(secret)
 
 
 # The handshake
@@ -339,158 +264,6 @@ def test_a_handshake_that_never_ends_is_cut_off() -> None:
 def feed_for_ever(side: TlsHandshake, record: bytes, size: int) -> None:
     for _ in range(size // len(record)):
         side.step(record)
-
-
-# Records
-
-
-def test_data_goes_both_ways_in_any_size(pair: Pair) -> None:
-    for size in (1, 16_384, 16_385, 131_072, 1_000_003):
-        data = bytes(range(256)) * (size // 256) + bytes(size % 256)
-        for sender, receiver in (pair, (pair.listener, pair.dialer)):
-            assert open_in_pieces(receiver.records, seal(sender, data), []) == data
-
-
-def test_nothing_makes_no_record(pair: Pair) -> None:
-    assert seal(pair.dialer, b"") == b""
-    assert pair.listener.records.open(b"") == []
-
-
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_any_buffer_can_be_sealed(pair: Pair, kind: type) -> None:
-    sealed = seal(pair.dialer, kind(b"some data"))
-    assert pair.listener.records.open(sealed) == [b"some data"]
-
-
-@given(st.lists(st.binary(max_size=40_000), max_size=5), st.lists(st.integers(1, 20_000)))
-@settings(max_examples=40, deadline=None)
-def test_any_split_of_the_bytes_gives_the_same_data(
-    messages: list[bytes], sizes: list[int]
-) -> None:
-    pair = shake(DIALER, LISTENER)
-    sealed = b"".join(seal(pair.dialer, message) for message in messages)
-    assert open_in_pieces(pair.listener.records, sealed, sizes) == b"".join(messages)
-
-
-def test_data_right_behind_the_handshake_is_early_data() -> None:
-    dialer = DIALER.handshake(Role.DIALER, None)
-    listener = LISTENER.handshake(Role.LISTENER, None)
-    finished = dialer.step(listener.step(dialer.step(b"")))
-    assert dialer.secured is not None
-    first = seal(dialer.secured, b"first words")
-    rest = seal(dialer.secured, b"cut in two")
-    tickets = listener.step(finished + first + rest[:9])
-    assert listener.secured is not None
-    assert listener.secured.early_data == [b"first words"]
-    assert listener.secured.records.open(rest[9:]) == [b"cut in two"]
-    assert dialer.secured.records.open(tickets) == []
-
-
-def test_a_goodbye_right_behind_the_handshake_is_heard_later() -> None:
-    dialer = DIALER.handshake(Role.DIALER, None)
-    listener = LISTENER.handshake(Role.LISTENER, None)
-    finished = dialer.step(listener.step(dialer.step(b"")))
-    assert dialer.secured is not None
-    listener.step(finished + dialer.secured.records.finish())
-    assert listener.secured is not None
-    assert listener.secured.early_data == []
-    with pytest.raises(anyio.EndOfStream):
-        listener.secured.records.open(b"")
-
-
-def test_a_goodbye_is_a_clean_end_behind_the_data_before_it(pair: Pair) -> None:
-    sealed = seal(pair.dialer, b"last words") + pair.dialer.records.finish()
-    assert pair.listener.records.open(sealed) == [b"last words"]
-    with pytest.raises(anyio.EndOfStream):
-        pair.listener.records.open(b"")
-    pair.listener.records.end_of_input()
-
-
-def test_the_other_direction_works_on_after_a_goodbye(pair: Pair) -> None:
-    with pytest.raises(anyio.EndOfStream):
-        pair.listener.records.open(pair.dialer.records.finish())
-    answer = seal(pair.listener, b"answer")
-    assert pair.dialer.records.open(answer) == [b"answer"]
-
-
-def test_an_end_without_a_goodbye_is_a_record_error(pair: Pair) -> None:
-    with pytest.raises(RecordError, match="without close_notify"):
-        pair.listener.records.end_of_input()
-    assert pair.listener.records.open(seal(pair.dialer, b"half a record")[:9]) == []
-    with pytest.raises(RecordError, match="without close_notify"):
-        pair.listener.records.end_of_input()
-
-
-def test_a_tampered_record_ends_the_link_and_the_alert_says_so(pair: Pair) -> None:
-    sealed = bytearray(seal(pair.dialer, b"some data"))
-    sealed[-1] ^= 1
-    with pytest.raises(RecordError, match=r"TLS: .*bad record mac"):
-        pair.listener.records.open(bytes(sealed))
-    with pytest.raises(RecordError):
-        pair.listener.records.open(seal(pair.dialer, b"more"))
-    with pytest.raises(RecordError):
-        pair.listener.records.end_of_input()
-    with pytest.raises(RecordError, match="alert"):
-        pair.dialer.records.open(pair.listener.records.finish())
-
-
-def test_a_replayed_record_is_a_record_error(pair: Pair) -> None:
-    sealed = seal(pair.dialer, b"some data")
-    pair.listener.records.open(sealed)
-    with pytest.raises(RecordError):
-        pair.listener.records.open(sealed)
-
-
-def test_sealing_on_a_broken_link_is_a_record_error(pair: Pair) -> None:
-    with pytest.raises(RecordError):
-        pair.listener.records.open(b"\x17\x03\x03\x00\x20" + bytes(32))
-    with pytest.raises(RecordError):
-        seal(pair.listener, b"data")
-
-
-# A flood of key updates, which OpenSSL answers by itself
-
-
-def test_a_flood_of_key_updates_cannot_pile_up_answers() -> None:
-    secrets: dict[str, bytes] = {}
-    certificate, key = make_certificate(MALLORY, RUNTIME)
-    stranger = Stranger(Role.DIALER, [certificate], key, secrets=secrets)
-    listener = LISTENER.handshake(Role.LISTENER, None)
-    stranger.meet(listener)
-    assert listener.secured is not None
-    records = listener.secured.records
-    flood = key_updates(secrets["CLIENT_TRAFFIC_SECRET_0"])
-    with pytest.raises(RecordError, match="flood of key updates"):
-        drown(records, flood, 8 << 20)
-    assert len(records.finish()) <= MAX_UNANSWERED_BYTES + MAX_REPLY_BYTES
-
-
-def drown(records: RecordLayer, flood: Iterator[bytes], size: int) -> None:
-    while size > 0:
-        piece = b"".join(islice(flood, 1000))
-        records.open(piece)
-        size -= len(piece)
-
-
-def key_updates(secret: bytes) -> Iterator[bytes]:
-    while True:
-        yield key_update(secret)
-        secret = expand(secret, b"traffic upd", 32)
-
-
-def key_update(secret: bytes) -> bytes:
-    """The first record under a traffic secret: KeyUpdate(update_requested)."""
-    plain = b"\x18\x00\x00\x01\x01" + b"\x16"
-    head = b"\x17\x03\x03" + (len(plain) + 16).to_bytes(2, "big")
-    cipher = AESGCM(expand(secret, b"key", 16))
-    return head + cipher.encrypt(expand(secret, b"iv", 12), plain, head)
-
-
-def expand(secret: bytes, label: bytes, length: int) -> bytes:
-    """RFC 8446, HKDF-Expand-Label with an empty context, for at most one block."""
-    full = b"tls13 " + label
-    info = length.to_bytes(2, "big") + bytes([len(full)]) + full + b"\0" + b"\1"
-    return hmac.new(secret, info, sha256).digest()[:length]
 
 
 def test_tickets_are_never_accepted_in_place_of_a_certificate() -> None:

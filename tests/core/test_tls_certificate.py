@@ -147,7 +147,7 @@ def test_somebody_elses_key_beside_ones_own_proof_proves_nothing() -> None:
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_one_changed_byte_spoils_a_certificate(data: st.DataObject) -> None:
     der = bytearray(bytes.fromhex(VECTORS["ed25519"]["certificate"]))
     position = data.draw(st.integers(0, len(der) - 1))
@@ -156,6 +156,7 @@ def test_one_changed_byte_spoils_a_certificate(data: st.DataObject) -> None:
         verify_certificate(bytes(der), NOW.timestamp())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_certificate_are_refused(data: bytes) -> None:
     with pytest.raises(HandshakeFailed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -570,6 +571,51 @@ async def test_a_flood_of_empty_frames_does_not_hold_the_loop():
             turns += 1
         assert turns > 30
         await other.aclose()
+
+
+async def test_links_over_sockets_survive_nothing_worse_than_a_cut():
+    served = []
+
+    async def serve(socket):
+        link = make_link(socket, Role.LISTENER)
+        served.append(link)
+        async with anyio.create_task_group() as group:
+            group.start_soon(run_quietly, link)
+            stream = await link.accept_stream()
+            await echo(stream)
+
+    async def run_quietly(link):
+        with suppress(LinkClosed):
+            await link.run()
+
+    data = bytes(range(256)) * 4096 * 4
+    with anyio.fail_after(20):
+        async with (
+            await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(listener.serve, serve)
+            port = listener.extra(anyio.abc.SocketAttribute.local_port)
+            for goodbye in (True, False):
+                socket = await anyio.connect_tcp("127.0.0.1", port)
+                link = make_link(socket, Role.DIALER)
+                group.start_soon(run_quietly, link)
+                stream = await link.open_stream()
+                async with anyio.create_task_group() as writers:
+                    writers.start_soon(stream.send, data)
+                    got = b""
+                    while len(got) < len(data):
+                        got += await stream.receive()
+                assert got == data
+                if goodbye:
+                    await link.aclose()
+                else:
+                    await anyio.aclose_forcefully(socket)
+                await served[-1]._over.wait()
+                await link._over.wait()
+                with pytest.raises(LinkClosed):
+                    await stream.send(b"x")
+            group.cancel_scope.cancel()
 
 
 async def test_a_session_is_heard_in_whole_frames():

@@ -232,12 +232,14 @@ class Here(Party):
     def _serve_protocols(self) -> None:
         self.ctx.swarm.install(self.ctx.name, [self.plugin.serving(*self._later)], [])
 
-    async def _echo(self, peer: str, nbytes: int, seed: int, streams: int = 1) -> Fields:
+    async def _echo(
+        self, peer: str, nbytes: int, seed: int, streams: int = 1, protocol: str = ECHO
+    ) -> Fields:
         opened: list[Stream] = []
         outcomes: list[Fields] = []
 
         async def open_one() -> None:
-            opened.append(await self._node.client.open_stream(peer, [ECHO]))
+            opened.append(await self._node.client.open_stream(peer, [protocol]))
 
         async def run_one(stream: Stream) -> None:
             outcomes.append(await self._run_on(stream, echo, nbytes, seed))
@@ -279,12 +281,17 @@ async def our_node() -> AsyncIterator[Here]:
     config = NetworkConfig(
         listen=["/ip4/127.0.0.1/tcp/0"], settings={"perf": {"serve": True}}, strict=True
     )
-    async with Node(config, plugins=[here.plugin]) as node:
+    failure: BaseException | None = None
+    async with Node(config, plugins=[here.plugin]) as node, anyio.create_task_group() as tasks:
         here.adopt(node)
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(here.follow)
+        await tasks.start(here.follow)
+        try:
             yield here
-            tasks.cancel_scope.cancel()
+        except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _identity_of(event: IdentifyReceived) -> Fields:

@@ -49,9 +49,9 @@ def _worst(rows: Iterable[Row], scenario: str, column: tuple[str, str]) -> str:
 
 
 def _reasons(rows: Iterable[Row]) -> list[str]:
-    notes = (
-        f"{row.scenario}, {row.peer}, {row.direction}: {row.result}: {row.reason}"
-        for row in rows
-        if row.reason
-    )
-    return list(dict.fromkeys(notes))
+    scenarios: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.reason:
+            note = f"{row.peer}: {row.result}: {row.reason}"
+            scenarios.setdefault(note, {})[row.scenario] = None
+    return [f"{note} [{'; '.join(names)}]" for note, names in scenarios.items()]

@@ -232,7 +232,7 @@ async def _identity(opener: Party, accepter: Party) -> None:
         await party.event("identified", peer=other.id)
 
 
-for _type in ("ed25519", "secp256k1", "rsa", "ecdsa"):
+for _type in ("secp256k1", "rsa", "ecdsa"):  # the rows above are played with Ed25519 keys
     for _name in SECURITIES:
         scenario(f"identity: {_type}, {_name}", identity=_type, security=[_name])(_identity)
 

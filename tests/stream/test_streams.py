@@ -182,10 +182,11 @@ async def test_any_protocol_may_have_any_codec_at_run_time() -> None:
         Streams(other.client).accept(PROTOCOL, codec=codec) as incoming,
     ):
         stream = await Streams(one.client).open(other.peer_id, PROTOCOL, codec=codec)
-        await stream.send(data)
-        accepted = await incoming.receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.send, data)
+            accepted = await incoming.receive()
 
-        assert (await accepted.receive()).data == data
+            assert (await accepted.receive()).data == data
 
 
 async def test_protocol_is_spoken_while_it_is_accepted_and_no_longer() -> None:

@@ -138,10 +138,6 @@ class PluginSelection:
     enabled: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
     disabled: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
 
-    def allows(self, name: str) -> bool:
-        """Whether an installed plugin of that name is used."""
-        return name not in self.disabled and (not self.enabled or name in self.enabled)
-
 
 @frozen
 class NetworkConfig:

@@ -140,12 +140,15 @@ class PeerDisconnected(Event):
         connection: the connection that ended.
         remaining: connections to this peer that still stand.
         cause: why it ended, in one line.
+        intended: whether this node had no more use for it: the application closed it, it was
+            idle, or the node stops. Otherwise it was lost.
     """
 
     peer: PeerId
     connection: ConnectionInfo
     remaining: int
     cause: str
+    intended: bool = False
 
 
 @frozen

@@ -17,6 +17,7 @@ from ._context import NodeServices
 from ._data_folder import hold_data_folder
 from ._errors import CommandTimedOut, ListenFailed, NodeClosed, NoHandler
 from ._event_loop import EventLoop
+from ._events import NodeStarted
 from ._hookspecs import new_plugin_manager
 from ._identity import load_or_create_identity
 from ._libp2p import KeyPair, load
@@ -161,14 +162,13 @@ class Node:
         from ._assembly import load_inventory  # noqa: PLC0415 - imports every core plugin
         from ._config_file import resolve_settings  # noqa: PLC0415
 
-        inventory: Inventory = load_inventory(
-            self._swarm, self.config, self._plugins, self._status
-        )
+        inventory: Inventory = load_inventory(self._swarm, self.config, self._plugins, self._status)
         sections = [section for plugin in inventory.plugins for section in plugin.sections]
         services = NodeServices(
             self._swarm, self.client, store, self.identity, self._runtime, Metrics()
         )
-        settings = resolve_settings(self.config, sections)
+        absent = {broken.name for broken in inventory.broken} | set(inventory.left_out)
+        settings = resolve_settings(self.config, sections, absent)
         self._host = PluginHost(inventory, self._loop, services, settings)
         self._swarm.gate_with(self._host.gate)
         await stack.enter_async_context(self._host)
@@ -185,6 +185,7 @@ class Node:
                 failures.append(error)
         if failures and not self._swarm.listen_addresses():
             raise failures[0]
+        self._loop.announce(NodeStarted())
 
     async def _run_loop(self) -> None:
         with anyio.CancelScope(shield=True):  # plugins and swarm need it while they stop

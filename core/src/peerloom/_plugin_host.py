@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
+from ._background import Background
 from ._dispatch import Owner
 from ._errors import PluginError
 from ._events import PluginFailed
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from anyio.abc import TaskGroup
     from multiaddr import Multiaddr
 
     from ._behaviour import GateStage
@@ -56,10 +58,11 @@ class PluginHost:
         ]
         self._gates = [scope for scope in self._scopes if "peerloom_gate" in scope.plugin.hooks]
         self._started: list[PluginScope] = []
-        self._tasks = anyio.create_task_group()
+        self._background = Background()
+        self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
+        self._tasks = await self._background.__aenter__()
         try:
             await self._start()
         except BaseException as error:
@@ -77,7 +80,7 @@ class PluginHost:
             with anyio.CancelScope(shield=True):
                 await self._stop()
         finally:
-            swallowed = await self._tasks.__aexit__(kind, error, traceback)
+            swallowed = await self._background.__aexit__(kind, error, traceback)
         return swallowed
 
     def gate(self, stage: GateStage, peer: PeerId | None, address: Multiaddr) -> str | None:

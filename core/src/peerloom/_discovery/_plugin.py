@@ -132,7 +132,7 @@ class DiscoveryPlugin:
 
     @hookimpl
     def peerloom_status(self, ctx: PluginContext) -> Mapping[str, Any]:  # noqa: ARG002
-        """How much is known, and whether others reach this node."""
+        """How much is known, whether others reach this node, and who is connected."""
         return {
             "peers_known": len(self._state),
             "addresses_known": self._state.count_addresses(),
@@ -142,6 +142,15 @@ class DiscoveryPlugin:
             "boot_nodes": len(self._boot),
             "boot_nodes_connected": self._boots.connected,
             "publicly_reachable": self._state.public,
+            "connected": {
+                str(peer): {
+                    "roles": sorted(facts.roles),
+                    "found_by": sorted(facts.sources),
+                    "protocols": sorted(facts.protocols),
+                    "addresses": [str(address) for address in facts.addresses],
+                }
+                for peer, facts in self._state.connected_peers()
+            },
         }
 
     def _on_node_started(self, _: NodeStarted) -> None:
@@ -180,7 +189,10 @@ class DiscoveryPlugin:
             return
         now = self._ctx.runtime.now()
         self._boots.on_lost(event.peer, now)
-        self._wishes.on_lost(event.peer, now)
+        if event.intended:
+            self._wishes.on_given_up(event.peer, now)
+        else:
+            self._wishes.on_lost(event.peer, now)
         self._remember(event.peer)
         self._rearm()
 

@@ -179,6 +179,14 @@ class Wishes:
         wish.failures = 0 if stood >= STABLE_SECONDS else wish.failures + 1
         self._plan(peer, wish, now)
 
+    def on_given_up(self, peer: PeerId, now: float) -> None:
+        """This node itself ended the last connection; only wishes without end outlive that."""
+        wish = self._wishes.get(peer)
+        if wish is not None and wish.persistence is not Persistence.ENDLESS:
+            self.drop(peer)
+        else:
+            self.on_lost(peer, now)
+
     def on_dial_ended(self, peer: PeerId, now: float, *, failed: bool) -> None:
         """A dial that `take_due` asked for has ended."""
         self._dialing.discard(peer)

@@ -113,14 +113,14 @@ class DiscoveryState:
     def facts(self, peer: PeerId) -> PeerFacts | None:
         """All that is known of a peer, or None."""
         record = self._records.get(peer)
-        if record is None:
-            return None
-        return PeerFacts(
-            self._book.addresses(peer),
-            record.protocols,
-            record.roles,
-            frozenset(record.sources),
-            record.connections,
+        return None if record is None else self._facts(peer, record)
+
+    def connected_peers(self) -> tuple[tuple[PeerId, PeerFacts], ...]:
+        """The peers that are connected, with what is known of them."""
+        return tuple(
+            (peer, self._facts(peer, record))
+            for peer, record in self._records.items()
+            if record.connections
         )
 
     def held(self) -> frozenset[PeerId]:
@@ -221,6 +221,15 @@ class DiscoveryState:
             return None
         self._public = public
         return public
+
+    def _facts(self, peer: PeerId, record: _Record) -> PeerFacts:
+        return PeerFacts(
+            self._book.addresses(peer),
+            record.protocols,
+            record.roles,
+            frozenset(record.sources),
+            record.connections,
+        )
 
     def _touch(self, peer: PeerId) -> _Record:
         evicted = self._book.touch(peer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -129,8 +129,10 @@ class IdentifyBehaviour(Behaviour):
         now = self._now()
         for connection_id, peer in self._state.take_due(now):
             self._ctx.spawn(self._identify, connection_id, peer)
-        for connection_id, peer in self._state.take_push(now):
-            self._ctx.spawn(self._push, connection_id, peer)
+        targets = set(self._state.take_push(now))
+        for connection in self._ctx.connections() if targets else ():
+            if connection.id in targets:
+                self._ctx.spawn(self._push, connection)
         self._arm()
 
     def _arm(self) -> None:
@@ -162,21 +164,21 @@ class IdentifyBehaviour(Behaviour):
         self._report(stream.connection, known, pushed=True)
 
     async def _answer(self, stream: Stream) -> None:
+        message = self._own.message_for(stream.connection)
+        self._state.tell(stream.connection.id, message)
         with anyio.fail_after(self._config.timeout_seconds):
-            await self._send_own(stream)
+            await _send_message(stream, message)
 
-    async def _push(self, connection_id: int, peer: PeerId) -> None:
-        try:
+    async def _push(self, connection: ConnectionInfo) -> None:
+        message = self._own.message_for(connection)
+        if not self._state.tell(connection.id, message):
+            return
+        # A push is a courtesy: the peer identifies this node again by itself.
+        with suppress(*STREAM_FAILURES):
             async with self._pushes:
                 with anyio.fail_after(self._config.timeout_seconds):
-                    await self._send_own(await self._open(connection_id, peer, PUSH_PROTOCOL))
-        except STREAM_FAILURES:
-            return  # a push is a courtesy; the peer identifies this node again by itself
-
-    async def _send_own(self, stream: Stream) -> None:
-        async with closing(stream):
-            for part in encode_identify(self._own.message_for(stream.connection)):
-                await stream.send(encode_message(part))
+                    stream = await self._open(connection.id, connection.peer, PUSH_PROTOCOL)
+                    await _send_message(stream, message)
 
     async def _open(self, connection_id: int, peer: PeerId, protocol: str) -> Stream:
         return await self._ctx.open_stream(
@@ -301,6 +303,12 @@ async def _read_message(stream: Stream) -> IdentifyMessage:
     if not parts:
         raise MalformedMessage("the stream ended before identify's message")
     return decode_identify(parts, stream.peer)
+
+
+async def _send_message(stream: Stream, message: IdentifyMessage) -> None:
+    async with closing(stream):
+        for part in encode_identify(message):
+            await stream.send(encode_message(part))
 
 
 def _may_be_external(address: Multiaddr) -> bool:

@@ -31,6 +31,7 @@ class _Known:
     record_sequence: int = -1
     certified: tuple[Multiaddr, ...] | None = None
     observed: Multiaddr | None = None
+    told: object = None
 
 
 class IdentifyState:
@@ -124,12 +125,20 @@ class IdentifyState:
         known.observed = address
         return True
 
+    def tell(self, connection_id: int, snapshot: object) -> bool:
+        """Note what the peer is told of this node; gives whether that is news to it."""
+        known = self._known.get(connection_id)
+        if known is None or known.told == snapshot:
+            return False
+        known.told = snapshot
+        return True
+
     def changed(self, now: float) -> None:
         """This node's addresses or protocols changed: push soon."""
         if self._push_at is None:
             self._push_at = now + PUSH_DELAY_SECONDS
 
-    def take_push(self, now: float) -> list[tuple[int, PeerId]]:
+    def take_push(self, now: float) -> list[int]:
         """One connection of each peer to push to now; empty when it is not time."""
         if self._push_at is None or now < self._push_at:
             return []
@@ -138,7 +147,7 @@ class IdentifyState:
         for connection_id, known in self._known.items():
             if known.message is not None and PUSH_PROTOCOL in known.message.protocols:
                 targets.setdefault(known.peer, connection_id)
-        return [(connection_id, peer) for peer, connection_id in targets.items()]
+        return list(targets.values())
 
     def identified_count(self) -> int:
         """How many connections have been identified."""

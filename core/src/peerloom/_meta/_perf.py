@@ -24,7 +24,7 @@ PERF_PROTOCOL: Final = "/perf/1.0.0"
 MAX_BYTES: Final = (1 << 64) - 1
 MAX_STREAMS: Final = 8  # measurements at a time; more would only measure each other
 STALL_SECONDS: Final = 30.0  # a measurement in which nothing moves for so long has failed
-_BLOCK: Final = memoryview(bytes(128 * 1024))
+_BLOCK: Final = bytes(128 * 1024)
 _READ_BYTES: Final = 512 * 1024
 
 

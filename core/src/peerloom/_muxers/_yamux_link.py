@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -242,7 +243,8 @@ class YamuxLink(MuxedLink):
         farewell = self._records.finish()
         if farewell:
             await self._pipe.send(farewell)
-        await self._pipe.send_eof()
+        with suppress(OSError):  # trio's sockets say so if the other side has hung up
+            await self._pipe.send_eof()
         await self._read_ended.wait()
 
     async def _flush(self) -> None:

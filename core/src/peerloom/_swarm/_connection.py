@@ -50,6 +50,7 @@ class Connection:
     Attributes:
         info: what is known of it.
         holding: open streams that keep it.
+        intended: whether this node had no more use for it when it ended.
         refused_streams: inbound streams refused, by cause.
     """
 
@@ -68,6 +69,7 @@ class Connection:
         self._offer = offer
         self._scope = anyio.CancelScope()
         self._releases: set[Callable[[], None]] = set()
+        self.intended = False
         self._cause: str | None = None
 
     @property
@@ -97,10 +99,11 @@ class Connection:
                 release()
         return self._cause or cause
 
-    async def close(self, cause: str) -> None:
-        """End it, telling the other side; bounded."""
+    async def close(self, cause: str, *, intended: bool) -> None:
+        """End it, telling the other side; bounded. See `PeerDisconnected` for `intended`."""
         if self._cause is None:
             self._cause = cause
+            self.intended = intended
             with anyio.move_on_after(CLOSE_SECONDS):
                 await self._link.aclose()
             self._scope.cancel()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from peerloom._errors import NegotiationFailed
+from peerloom._errors import NegotiationFailed, StreamReset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ async def negotiate(
 ) -> tuple[str, bytes]:
     """Agree on a protocol; gives it and the bytes that arrived behind the negotiation.
 
-    Raises `NegotiationFailed`, `ProtocolNotSupported`. The caller bounds the time.
+    Raises `NegotiationFailed`, `ProtocolNotSupported`, `StreamReset`. The caller bounds the time.
     """
     try:
         await send(negotiation.start())
@@ -34,5 +34,7 @@ async def negotiate(
             if negotiation.protocol is not None:
                 return negotiation.protocol, negotiation.leftover
             data = await receive()
+    except StreamReset:
+        raise
     except (anyio.EndOfStream, anyio.BrokenResourceError) as error:
         raise NegotiationFailed("the other side hung up during the negotiation") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -111,7 +112,7 @@ class ConnectionPool:
     def close_idle(self, keep_alive: KeepAlive) -> None:
         """Close the connections that nothing has held for long enough."""
         for connection in keep_alive.idle(self._connections.values(), self._runtime.now()):
-            self._tasks.running.start_soon(connection.close, "nothing needs it")
+            self._tasks.running.start_soon(_close, [connection], "nothing needs it")
 
     def _describe(self, link: MuxedLink, role: Role) -> ConnectionInfo:
         return ConnectionInfo(
@@ -141,7 +142,9 @@ class ConnectionPool:
             self._remove(info)
             remaining = limits.close(info.peer)
             keep_alive.forget(info.id)
-        await self._around.sink.put(PeerDisconnected(info.peer, info, remaining, cause))
+        await self._around.sink.put(
+            PeerDisconnected(info.peer, info, remaining, cause, connection.intended)
+        )
 
     def _remove(self, info: ConnectionInfo) -> None:
         del self._connections[info.id]
@@ -152,6 +155,7 @@ class ConnectionPool:
 
 
 async def _close(connections: list[Connection], cause: str) -> None:
+    """Close connections that this node has no more use for."""
     async with anyio.create_task_group() as closing:
         for connection in connections:
-            closing.start_soon(connection.close, cause)
+            closing.start_soon(partial(connection.close, cause, intended=True))

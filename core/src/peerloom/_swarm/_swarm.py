@@ -198,7 +198,7 @@ class Swarm:
         connection = self._pool.find(connection_id)
         if connection is None:
             return False
-        await connection.close(cause)
+        await connection.close(cause, intended=False)
         return True
 
     def protect(self, peer: PeerId) -> None:

@@ -74,6 +74,8 @@ async def _hashed(
     size, digest, done = before[2], hashlib.sha256(), 0
     while read := await visit_disk(runtime, lambda: _hash_step(file, digest)):
         done += read
+        if done > size:  # it grows, perhaps for ever
+            break
         if progress is not None:
             progress(done, size)
     if done != size or fingerprint(file) != before:

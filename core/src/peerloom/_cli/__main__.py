@@ -1,0 +1,5 @@
+"""``python -m peerloom._cli``: the command line of this very interpreter."""
+
+from . import main
+
+main()

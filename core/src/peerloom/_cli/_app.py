@@ -1,0 +1,66 @@
+"""The typer app: core's commands, and those that plugins add."""
+
+import logging
+import os
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from peerloom._errors import PeerloomError
+
+from . import _demo, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
+from ._output import one_line, tell
+from ._settings import installed_inventory
+
+_BROKEN_PIPE_STATUS: Final = 141  # what a shell reports for a process that SIGPIPE ended
+
+
+def run_app() -> None:
+    """Build the app and run it; an error of Peerloom becomes one line and status 1."""
+    try:
+        build_app()()
+    except PeerloomError as error:
+        tell(f"peerloom: {one_line(error)}")
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would flush
+        sys.exit(_BROKEN_PIPE_STATUS)
+
+
+def build_app() -> typer.Typer:
+    """The app with every command; a plugin whose commands cannot be added is told and left out."""
+    from peerloom._plugins import extend_cli  # noqa: PLC0415 - after core's own commands stand
+
+    app = typer.Typer(
+        name="peerloom",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_peerloom)
+    for module in (_run, _init, _id, _ping, _perf, _plugins, _send, _receive, _demo):
+        module.add_to(app)
+    for broken in extend_cli(app, installed_inventory().plugins):
+        tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")
+    return app
+
+
+def _peerloom(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True)
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what happens inside, to standard error.")
+    ] = False,
+) -> None:
+    """Peerloom: a libp2p node made of plugins."""
+    if version:
+        from importlib.metadata import version as version_of  # noqa: PLC0415 - seldom needed
+
+        typer.echo(f"peerloom {version_of('peerloom')}")
+        raise typer.Exit
+    level = logging.DEBUG if verbose else logging.WARNING
+    logging.basicConfig(format="peerloom: %(levelname)s: %(message)s", level=level)

@@ -1,0 +1,121 @@
+"""From options, environment and file to a node's configuration, and to the plugins it uses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from peerloom._config import NetworkConfig, PluginSelection
+    from peerloom._plugins import Candidate, Inventory
+
+CORE_PLUGINS: Final = ("discovery", "identify", "perf", "ping", "swarm")
+CONFIG_NAME: Final = "config.toml"
+
+
+@frozen
+class Settings:
+    """What a command line says about a node.
+
+    Attributes:
+        config: the configuration file, or None.
+        data: the data folder, or None.
+        listen: addresses; none stands for the program's default.
+        plugin: the only plugins to use; none stands for all.
+        no_plugin: plugins to leave out.
+    """
+
+    config: Path | None = None
+    data: Path | None = None
+    listen: tuple[str, ...] = ()
+    plugin: tuple[str, ...] = ()
+    no_plugin: tuple[str, ...] = ()
+
+    def load(self) -> NetworkConfig:
+        """The configuration, with a data folder and an identity that outlives the process.
+
+        Raises `ConfigError`.
+        """
+        from peerloom._config_file import load_config  # noqa: PLC0415 - late, as all of core
+
+        inventory = load_with_sections(self.selection())
+        sections = [section for plugin in inventory.plugins for section in plugin.sections]
+        absent = [*inventory.left_out, *(broken.name for broken in inventory.broken)]
+        config = load_config(self.file(), os.environ, self._overrides(), sections, absent)
+        return evolve(config, data_folder=config.data_folder or self.folder())
+
+    def selection(self) -> PluginSelection:
+        """Which plugins are wanted."""
+        from peerloom._config_file import load_plugin_selection  # noqa: PLC0415
+
+        return load_plugin_selection(self.file(), os.environ, self._overrides())
+
+    def folder(self) -> Path:
+        """The data folder that is named, or the platform's."""
+        from peerloom._config import default_data_folder  # noqa: PLC0415
+
+        named = os.environ.get("PEERLOOM_DATA_FOLDER")
+        return self.data or (Path(named).expanduser() if named else default_data_folder())
+
+    def file(self) -> Path | None:
+        """The configuration file: the one named, or the data folder's, or none."""
+        if self.config is not None:
+            return self.config
+        default = self.folder() / CONFIG_NAME
+        return default if default.is_file() else None
+
+    def _overrides(self) -> Mapping[str, object]:
+        plugins = {"enabled": list(self.plugin), "disabled": list(self.no_plugin)}
+        said: dict[str, Any] = {
+            "listen": list(self.listen),
+            "plugins": {key: names for key, names in plugins.items() if names},
+            "data_folder": None if self.data is None else str(self.data.absolute()),
+        }
+        return {key: value for key, value in said.items() if value}
+
+
+def installed_inventory(wanted: PluginSelection | None = None) -> Inventory:
+    """The installed plugins, loaded and judged as a node would, without core's own.
+
+    Raises `ConfigError` for a plugin that is wanted and not installed.
+    """
+    from peerloom._plugins import installed_candidates, load_plugins  # noqa: PLC0415
+
+    candidates = installed_candidates()
+    return load_plugins(candidates, _left_out(candidates, wanted))
+
+
+def load_with_sections(wanted: PluginSelection) -> Inventory:
+    """The plugins of a node, core's own with settings included."""
+    from peerloom._discovery import DiscoveryPlugin  # noqa: PLC0415
+    from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin  # noqa: PLC0415
+    from peerloom._plugins import (  # noqa: PLC0415
+        given_candidate,
+        installed_candidates,
+        load_plugins,
+    )
+
+    core = (
+        DiscoveryPlugin(()),
+        IdentifyPlugin(agent="", protocol_version=""),
+        PerfPlugin(),
+        PingPlugin(),
+    )
+    candidates = [*(given_candidate(one, "peerloom") for one in core), *installed_candidates()]
+    return load_plugins(candidates, _left_out(candidates, wanted))
+
+
+def _left_out(
+    candidates: tuple[Candidate, ...] | list[Candidate], wanted: PluginSelection | None
+) -> Mapping[str, str]:
+    if wanted is None:
+        return {}
+    from peerloom._selection import select_plugins  # noqa: PLC0415
+
+    available = {*CORE_PLUGINS, *(candidate.name for candidate in candidates)}
+    return select_plugins(available, wanted, core=CORE_PLUGINS).left_out

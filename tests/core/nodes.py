@@ -1,0 +1,56 @@
+"""Nodes and plugins for tests."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from peerloom import Node
+from peerloom._config import NetworkConfig
+from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from peerloom import Stream
+
+LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+
+
+class Serving:
+    """A plugin that serves protocols by the functions given."""
+
+    def __init__(
+        self, _name: str = "serving", /, **protocols: Callable[[Stream], Awaitable[None]]
+    ) -> None:
+        self.info = PluginInfo(_name)
+        self._behaviour = Behaviour()
+        self._behaviour.protocols = {
+            f"/{name}/1": InboundProtocol(handler) for name, handler in protocols.items()
+        }
+
+    @hookimpl
+    def peerloom_behaviours(self, ctx: Any) -> list[Behaviour]:
+        return [self._behaviour]
+
+
+async def echo(stream: Stream) -> None:
+    """Send back what comes, until it ends."""
+    async for chunk in stream:
+        await stream.send(chunk)
+    await stream.aclose()
+
+
+@asynccontextmanager
+async def two_nodes(
+    *plugins: object, security: tuple[str, ...] = ("tls", "noise"), **settings: Any
+) -> AsyncGenerator[tuple[Node, Node]]:
+    """A node that serves the plugins and listens, and one that is connected to it."""
+    serving = Node(
+        NetworkConfig(listen=[LOOPBACK], security=security, strict=True, **settings),
+        plugins=plugins,
+    )
+    asking = Node(NetworkConfig(security=security, strict=True, **settings))
+    async with serving, asking:
+        await asking.client.dial(serving.addresses[0])
+        yield asking, serving

@@ -1,0 +1,249 @@
+"""A node's life, and two nodes over loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import anyio
+import pytest
+from peerloom import (
+    DialFailed,
+    KeyPair,
+    ListenFailed,
+    ListeningOn,
+    Multiaddr,
+    NetworkConfig,
+    Node,
+    NodeClosed,
+    PeerConnected,
+    PeerDisconnected,
+    ProtocolNotSupported,
+    StreamReset,
+    WrongPeerId,
+)
+
+from tests.core.nodes import LOOPBACK, Serving, echo, two_nodes
+
+
+async def test_a_node_listens_when_its_block_begins() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as node:
+        (address,) = node.addresses
+        assert str(address).endswith(f"/p2p/{node.peer_id}")
+        async with node.client.events(ListeningOn) as events:
+            first = await anext(events)
+            assert str(address).startswith(str(first.address))
+
+
+async def test_a_node_that_can_listen_nowhere_raises_listen_failed_itself() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as node:
+        taken = str(node.addresses[0]).partition("/p2p/")[0]
+        with pytest.raises(ListenFailed, match="in use"):
+            async with Node(NetworkConfig(listen=[taken])):
+                pass
+
+
+async def test_a_node_that_can_listen_somewhere_starts_and_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as node:
+        taken = str(node.addresses[0]).partition("/p2p/")[0]
+        with caplog.at_level(logging.WARNING, "peerloom"):
+            async with Node(NetworkConfig(listen=[taken, LOOPBACK])) as other:
+                assert len(other.addresses) == 1
+        assert "in use" in caplog.text
+
+
+async def test_what_the_block_raises_comes_out_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with Node():
+            raise ZeroDivisionError
+
+
+async def test_a_cancelled_block_still_says_goodbye_to_its_peers() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as stays:
+        async with stays.client.events(PeerDisconnected) as events:
+            with anyio.CancelScope() as scope:
+                async with Node() as leaves:
+                    await leaves.client.dial(stays.addresses[0])
+                    scope.cancel()
+                    await anyio.sleep_forever()
+            with anyio.fail_after(5):
+                assert (await anext(events)).cause == "the other side closed it"
+
+
+async def test_a_client_of_a_closed_node_says_so() -> None:
+    async with Node() as node:
+        client = node.client
+    with pytest.raises(NodeClosed):
+        await client.peers()
+
+
+async def test_a_node_keeps_its_identity_in_its_data_folder(tmp_path) -> None:
+    config = NetworkConfig(data_folder=tmp_path / "data")
+    async with Node(config) as node:
+        first = node.peer_id
+    async with Node(config) as node:
+        assert node.peer_id == first
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "secp256k1", "rsa", "ecdsa"])
+async def test_nodes_of_every_key_type_connect(kind) -> None:
+    identity = KeyPair.generate(kind)
+    for security in ("tls", "noise"):
+        config = NetworkConfig(listen=[LOOPBACK], identity=identity, security=(security,))
+        async with Node(config) as one, Node(NetworkConfig(security=(security,))) as other:
+            info = await other.client.dial(one.addresses[0])
+            assert info.peer == identity.peer_id
+            assert info.security == {"tls": "/tls/1.0.0", "noise": "/noise"}[security]
+
+
+@pytest.mark.parametrize("security", ["tls", "noise"])
+async def test_ten_mebibytes_come_back_as_they_went(security: str) -> None:
+    data = bytes(range(256)) * 40 * 1024
+    async with two_nodes(Serving(echo=echo), security=(security,)) as (asking, serving):
+        stream = await asking.client.open_stream(serving.peer_id, "/echo/1")
+        digest = hashlib.sha256()
+
+        async def send() -> None:
+            await stream.send(data)
+            await stream.send_eof()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            async for chunk in stream:
+                digest.update(chunk)
+        assert digest.digest() == hashlib.sha256(data).digest()
+        await stream.aclose()
+
+
+async def test_a_hundred_streams_run_at_once() -> None:
+    async with two_nodes(Serving(echo=echo)) as (asking, serving):
+        answers = set()
+
+        async def ask(number: int) -> None:
+            stream = await asking.client.open_stream(serving.peer_id, "/echo/1")
+            await stream.send(str(number).encode())
+            await stream.send_eof()
+            answers.add(b"".join([chunk async for chunk in stream]))
+            await stream.aclose()
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(32):  # the bound of one peer's streams of a protocol
+                tasks.start_soon(ask, number)
+        assert answers == {str(number).encode() for number in range(32)}
+
+
+async def test_a_protocol_that_nobody_speaks_is_an_error_that_names_it() -> None:
+    async with two_nodes() as (asking, serving):
+        with pytest.raises(ProtocolNotSupported, match=r"does not speak /nope/1"):
+            await asking.client.open_stream(serving.peer_id, "/nope/1")
+
+
+async def test_a_reset_is_not_an_end() -> None:
+    async def refuse(stream) -> None:
+        stream.reset()
+
+    async with two_nodes(Serving(refuse=refuse)) as (asking, serving):
+        stream = await asking.client.open_stream(serving.peer_id, "/refuse/1")
+        with pytest.raises(StreamReset):
+            await stream.receive()
+
+
+async def test_a_wrong_peer_id_fails_that_address_only() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as right:
+        async with Node(NetworkConfig(listen=[LOOPBACK])) as wrong, Node() as asking:
+            bare = Multiaddr(str(wrong.addresses[0]).partition("/p2p/")[0])
+            with pytest.raises(DialFailed) as raised:
+                await asking.client.dial(right.peer_id, [bare])
+            ((address, cause),) = raised.value.attempts
+            assert address == bare
+            assert isinstance(cause, WrongPeerId)
+            both = [bare, right.addresses[0]]
+            assert (await asking.client.dial(right.peer_id, both)).peer == right.peer_id
+
+
+async def test_concurrent_dials_share_one_connection() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as serving, Node() as asking:
+        found = []
+
+        async def dial() -> None:
+            found.append((await asking.client.dial(serving.addresses[0])).id)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(dial)
+        assert len(set(found)) == 1
+        assert len(await asking.client.connections()) == 1
+
+
+async def test_a_node_does_not_dial_itself() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as node:
+        with pytest.raises(DialFailed, match="this node itself"):
+            await node.client.dial(node.addresses[0])
+        bare = Multiaddr(str(node.addresses[0]).partition("/p2p/")[0])
+        with pytest.raises(DialFailed, match="this node itself"):
+            await node.client.dial(bare)
+
+
+async def test_both_sides_hear_of_a_connection_and_of_its_end() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as serving, Node() as asking:
+        async with (
+            serving.client.events(PeerConnected, PeerDisconnected) as theirs,
+            asking.client.events(PeerConnected, PeerDisconnected) as ours,
+        ):
+            await asking.client.dial(serving.addresses[0])
+            with anyio.fail_after(5):
+                assert (await anext(theirs)).peer == asking.peer_id
+                assert (await anext(ours)).peer == serving.peer_id
+                assert await asking.client.disconnect(serving.peer_id) == 1
+                assert (await anext(ours)).cause == "closed by the application"
+                gone = await anext(theirs)
+                assert (gone.peer, gone.remaining) == (asking.peer_id, 0)
+
+
+async def test_an_idle_connection_is_closed_and_a_protected_one_is_not() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK], keep_alive_seconds=60)) as serving:
+        async with Node(NetworkConfig(keep_alive_seconds=0)) as asking:
+            await asking.client.dial(serving.addresses[0])
+            await asking.client.protect(serving.peer_id)
+            asking._swarm.close_idle()
+            assert len(await asking.client.connections()) == 1
+            async with asking.client.events(PeerDisconnected) as events:
+                await asking.client.unprotect(serving.peer_id)
+                asking._swarm.close_idle()
+                with anyio.fail_after(10):
+                    assert (await anext(events)).cause == "nothing needs it"
+
+
+async def test_streams_of_one_peer_beyond_the_bound_are_reset_and_slots_come_back() -> None:
+    async with two_nodes(Serving(echo=echo)) as (asking, serving):
+        streams = []
+        for _ in range(32):
+            stream = await asking.client.open_stream(serving.peer_id, "/echo/1")
+            await stream.send(b"x")
+            assert await stream.receive() == b"x"
+            streams.append(stream)
+        with pytest.raises(StreamReset):
+            one_more = await asking.client.open_stream(serving.peer_id, "/echo/1")
+            await one_more.receive()
+        for stream in streams:
+            await stream.aclose()
+        with anyio.fail_after(5):
+            while serving._swarm.status()["inbound_streams"].get("/echo/1"):
+                await anyio.sleep(0.01)
+        again = await asking.client.open_stream(serving.peer_id, "/echo/1")
+        await again.send(b"y")
+        assert await again.receive() == b"y"
+        await again.aclose()
+
+
+async def test_status_tells_of_swarm_loop_and_plugins() -> None:
+    async with two_nodes() as (asking, serving):
+        status = await asking.client.status()
+        assert status["plugins"]["swarm"]["report"]["connections"] == 1
+        assert status["peer_id"] == str(asking.peer_id)
+        assert status["loop"]["queues"]["commands"]["bound"] == 1024
+        assert str(serving.addresses[0]).startswith(
+            (await serving.client.status())["plugins"]["swarm"]["report"]["listen_addresses"][0]
+        )
