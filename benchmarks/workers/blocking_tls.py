@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -21,6 +21,9 @@ from .channel import Channel
 from .payload import Tag, blocks, blocks_of
 from .scripts import HEADER_BYTES, REPORT_BYTES, read_report, report_of
 
+if TYPE_CHECKING:
+    from .channel import Commands
+
 Fields = dict[str, Any]
 
 _READ_BYTES: Final = 256 * 1024
@@ -31,7 +34,7 @@ class BlockingTls:
 
     def __init__(self) -> None:
         self._connection: ssl.SSLSocket
-        self.commands = {
+        self.commands: Commands = {
             "start": self._start,
             "dial": self._dial,
             "disconnect": self._disconnect,

@@ -13,8 +13,9 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    Commands = Mapping[str, Callable[..., Awaitable["Fields | None"]]]
+
 Fields = dict[str, Any]
-Commands = "Mapping[str, Callable[..., Awaitable[Fields | None]]]"
 
 _READ_BYTES: Final = 64 * 1024
 
@@ -27,7 +28,7 @@ class Channel:
         self._output = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
 
-    async def serve(self, commands: Mapping[str, Callable[..., Awaitable[Fields | None]]]) -> None:
+    async def serve(self, commands: Commands) -> None:
         """Answer requests, each in a task of its own, until standard input ends."""
         async with anyio.create_task_group() as tasks:
             async for line in self._lines():
@@ -45,9 +46,7 @@ class Channel:
             for line in lines:
                 yield line
 
-    async def _answer(
-        self, request: Fields, commands: Mapping[str, Callable[..., Awaitable[Fields | None]]]
-    ) -> None:
+    async def _answer(self, request: Fields, commands: Commands) -> None:
         number, do = request.pop("id"), request.pop("do")
         try:
             self._write({"id": number, "ok": await commands[do](**request) or {}})

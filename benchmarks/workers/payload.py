@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tests.interop.pattern import BLOCK_BYTES, pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["BLOCK_BYTES", "Tag", "blocks", "blocks_of", "expected_tag"]
 
@@ -30,7 +30,7 @@ class Tag:
     def __init__(self) -> None:
         self._state = Cipher(algorithms.AES(_KEY), modes.GCM(_NONCE)).encryptor()
 
-    def update(self, data: Buffer) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Take the next bytes."""
         self._state.authenticate_additional_data(data)
 

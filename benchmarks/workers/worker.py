@@ -13,6 +13,7 @@ from .scripts import BULK, receive_bulk, send_bulk
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+    from .channel import Commands
     from .host import Duplex, Host
 
 Fields = dict[str, Any]
@@ -24,7 +25,7 @@ class Worker:
     def __init__(self, host: Host, tasks: TaskGroup) -> None:
         self._host = host
         self._tasks = tasks
-        self.commands = {
+        self.commands: Commands = {
             "start": self._start,
             "dial": host.dial,
             "disconnect": host.disconnect,
