@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import ByteStream
@@ -12,8 +12,9 @@ from peerloom._errors import StreamReset
 from peerloom._peer_id import PeerId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
+    from anyio.abc import TaskGroup
     from multiaddr import Multiaddr
 
 _WINDOW_BYTES = 256 << 10
@@ -97,8 +98,8 @@ class PipeClient:
 
     def __init__(
         self,
-        group: anyio.abc.TaskGroup,
-        serve: Callable[[PipeEnd], Awaitable[None]],
+        group: TaskGroup,
+        serve: Callable[[Any], Coroutine[Any, Any, None]],
         cuts: Sequence[int | None] = (),
     ) -> None:
         self._group = group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import pytest
@@ -13,6 +14,9 @@ from peerloom import _ticket
 from peerloom._errors import TicketError
 from peerloom._peer_id import PeerId
 from peerloom._ticket import Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -111,7 +115,7 @@ def test_ticket_is_short_and_recognisable() -> None:
         (lambda text: text * 100, "too long"),
     ],
 )
-def test_ticket_says_what_is_wrong_with_it(damage, complaint) -> None:
+def test_ticket_says_what_is_wrong_with_it(damage: Callable[[str], str], complaint: str) -> None:
     with pytest.raises(TicketError, match=complaint):
         Ticket.from_string(damage(str(_sample())))
 
@@ -128,7 +132,7 @@ def test_ticket_says_what_is_wrong_with_it(damage, complaint) -> None:
         {"name": "ä" * 128},
     ],
 )
-def test_ticket_refuses_fields_past_their_bounds(fields) -> None:
+def test_ticket_refuses_fields_past_their_bounds(fields: dict[str, Any]) -> None:
     sample = _sample()
     values = {name: getattr(sample, name) for name in ("peer", "addresses", "content_hash")}
     with pytest.raises(ValueError, match=r"ticket|SHA-256|size of a file"):

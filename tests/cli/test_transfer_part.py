@@ -36,7 +36,7 @@ def _path_of_part(folder: Path) -> Path:
 
 @given(content=st.binary(max_size=400), cuts=st.lists(st.integers(0, 400), max_size=5))
 def test_part_written_over_several_attempts_becomes_the_file(
-    tmp_path_factory, content: bytes, cuts: list[int]
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, cuts: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("folder")
     edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
@@ -73,7 +73,9 @@ def test_part_takes_a_numbered_name_beside_existing_files(tmp_path: Path) -> Non
     assert (tmp_path / "notes (1).txt").is_symlink()
 
 
-def test_part_says_what_to_do_when_every_name_is_taken(tmp_path: Path, monkeypatch) -> None:
+def test_part_says_what_to_do_when_every_name_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_part, "candidate_names", lambda _: iter(["notes.txt"]))
     (tmp_path / "notes.txt").touch()
     part = _part_in(tmp_path)
@@ -85,7 +87,7 @@ def test_part_says_what_to_do_when_every_name_is_taken(tmp_path: Path, monkeypat
 
 
 def test_part_is_placed_without_replacing_where_hard_links_are_unknown(
-    tmp_path: Path, monkeypatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "no links here")
@@ -154,11 +156,12 @@ def test_part_never_follows_what_lies_in_its_place(tmp_path: Path, plant: str) -
     folder = tmp_path / "folder"
     folder.mkdir()
     path = _path_of_part(folder)
-    {
-        "symlink": lambda: path.symlink_to(outside),
-        "fifo": lambda: os.mkfifo(path),
-        "folder": path.mkdir,
-    }[plant]()
+    if plant == "symlink":
+        path.symlink_to(outside)
+    elif plant == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
     with pytest.raises(TransferError, match="not a plain file; remove it"):
         _part_in(folder)
     assert outside.read_text() == "precious"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,9 @@ def _pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(_requests, st.booleans(), st.lists(st.integers(0, 100), max_size=6))
-def test_sender_hears_request_and_receipt_in_any_pieces(request_, verified, cuts) -> None:
+def test_sender_hears_request_and_receipt_in_any_pieces(
+    request_: Request, verified: Any, cuts: list[int]
+) -> None:
     state = SenderState()
     for piece in _pieces(request_.encode() + encode_receipt(verified=verified), cuts):
         state.feed(piece)
@@ -37,7 +40,7 @@ def test_sender_hears_request_and_receipt_in_any_pieces(request_, verified, cuts
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 400), max_size=6))
-def test_receiver_gets_the_content_in_any_pieces(content, cuts) -> None:
+def test_receiver_gets_the_content_in_any_pieces(content: bytes, cuts: list[int]) -> None:
     state = ReceiverState(Request(_HASH, 7))
     wire = Response(Status.OK, 7 + len(content)).encode() + content
     received = b"".join(state.feed(piece) for piece in _pieces(wire, cuts))
@@ -54,7 +57,7 @@ def test_receiver_knows_what_is_missing(count: int) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.NOT_FOUND, Status.CHANGED, Status.BAD_OFFSET])
-def test_receiver_accepts_no_content_behind_a_refusal(status) -> None:
+def test_receiver_accepts_no_content_behind_a_refusal(status: Status) -> None:
     state = ReceiverState(Request(_HASH, 0))
     assert state.feed(Response(status).encode()) == b""
     assert state.response == Response(status)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.lowlevel
 from attrs import frozen
+
+from peerloom._behaviour import Behaviour, InboundProtocol
+from peerloom._calls import IncomingStream
 from peerloom._client import NetworkClient
 from peerloom._commands import Command, DialCondition
 from peerloom._context import NodeServices
@@ -19,15 +22,22 @@ from peerloom._hookspecs import PluginInfo, new_plugin_manager
 from peerloom._metrics import Metrics
 from peerloom._peer_id import PeerId
 from peerloom._plugin_host import PluginHost
-from peerloom._plugin_scope import ScopeBounds
 from peerloom._plugins import given_candidate, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from peerloom._plugin_scope import ScopeBounds
+
 LOCAL = PeerId(bytes((0, 2, 1, 1)))
 ALICE = PeerId(bytes((0, 2, 1, 2)))
 BOB = PeerId(bytes((0, 2, 1, 3)))
+
+ERRORS = [
+    ValueError("boom"),
+    SystemExit(1),
+    ExceptionGroup("several", [ValueError(), OSError()]),
+]
 
 T = TypeVar("T")
 
@@ -236,6 +246,56 @@ def plugin(name: str = "alpha", **hooks: Any) -> Any:
         marked = hookimpl(wrapper=True) if hook == "dispatch" else hookimpl
         setattr(made, f"peerloom_{hook}", marked(function))
     return made
+
+
+def with_context(name: str = "alpha", **hooks: Any) -> Any:
+    """A plugin that keeps its newest context as `ctx`, and all of them as `contexts`."""
+
+    def setup(ctx: Any) -> None:
+        one.ctx = ctx
+        one.contexts.append(ctx)
+
+    one = plugin(name, setup=setup, **hooks)
+    one.contexts = []
+    return one
+
+
+def serving(handler: Any, protocol: str = "/test/1") -> Callable[[Any], list[Behaviour]]:
+    """A hook whose behaviour accepts that protocol."""
+
+    class Serving(Behaviour):
+        protocols = {protocol: InboundProtocol(handler)}  # noqa: RUF012 - a test's constant
+
+    return lambda ctx: [Serving()]
+
+
+def incoming(handler: Any, peer: PeerId = ALICE) -> tuple[IncomingStream, FakeStream]:
+    """A stream on its way to a handler of the plugin alpha."""
+    stream = FakeStream(peer)
+    item = IncomingStream("alpha", InboundProtocol(handler), stream)  # type: ignore[arg-type]
+    return item, stream
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    """A function that takes anything and raises."""
+
+    def function(*_: Any) -> Any:
+        raise error
+
+    return function
+
+
+def hook_raising(error: BaseException) -> Callable[[Any], Any]:
+    """A hook that raises."""
+
+    def function(ctx: Any) -> Any:
+        raise error
+
+    return function
+
+
+def state_of(bench: Bench, name: str = "alpha") -> Any:
+    return bench.host.status()["plugins"][name]["state"]
 
 
 async def eventually(condition: Callable[[], object]) -> None:

@@ -31,6 +31,9 @@ async def answer(_: Any) -> str:
     return "answer"
 
 
+async def hurry(_: Any) -> None: ...
+
+
 class TestEventTable:
     def test_finds_handlers_of_base_classes_in_plugin_order(self) -> None:
         table = EventTable()
@@ -63,7 +66,7 @@ class TestCommandTable:
         table = CommandTable()
         table.install(ALPHA, [Echo.handled_by(answer)], ignore, ignore)
         with pytest.raises(PluginError, match=r"beta \(dist-b 2.0\).*Echo.*alpha \(dist-a 1.0\)"):
-            table.install(BETA, [Hurry.handled_by(answer), Echo.handled_by(answer)], ignore, ignore)
+            table.install(BETA, [Hurry.handled_by(hurry), Echo.handled_by(answer)], ignore, ignore)
         assert not table.handlers_of(Hurry)
 
     def test_conflict_of_a_plugin_with_itself_is_found(self) -> None:
@@ -130,8 +133,8 @@ class TestTimers:
         kept = sorted(time for time, keep in plan if keep)
         assert len(heap) == len(kept)
         fired = []
-        while (timer := heap.pop_due(25)) is not None:
-            fired.append(timer.time)
+        while (due := heap.pop_due(25)) is not None:
+            fired.append(due.time)
         assert fired == [time for time in kept if time <= 25]
         assert heap.next_time() == next((time for time in kept if time > 25), None)
 

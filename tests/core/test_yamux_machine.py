@@ -5,22 +5,34 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
-from peerloom._errors import StreamLimitReached, StreamReset
+from peerloom._errors import StreamReset
 from peerloom._muxers._yamux_session import YamuxSession
 from peerloom._muxers._yamux_settings import YamuxSettings
+from peerloom._muxers._yamux_state import Reset
 
 INITIAL = 256 * 1024
 
 
-WORDS = b"".join(n.to_bytes(3, "big") for n in range(2**19))
+MAX_STREAMS = 5
+SIZES = st.sampled_from([1, 1000, 65_536, 150_000, 300_000, 2**21])
+SELDOM = st.integers(0, 2).map(lambda n: n == 2)
+WORDS = b"".join(n.to_bytes(3, "big") for n in range(2**20))
 
 
 def pattern(start, length):
     """Bytes that tell where in the stream they belong."""
-    start %= len(WORDS) // 2
-    return WORDS[start : start + length]
+    start %= len(WORDS)
+    piece = WORDS[start : start + length]
+    return piece if len(piece) == length else piece + pattern(0, length - len(piece))
 
 
 class Side:
@@ -59,7 +71,7 @@ class TwoSessions(RuleBasedStateMachine):
     @initialize(
         window=st.sampled_from([INITIAL, 300_000, 2**20, 2**24]),
         growth=st.sampled_from([0, 100_000, 2**25]),
-        buffer=st.sampled_from([20_000, 2**20]),
+        buffer=st.sampled_from([70_000, 2**20]),
         streams=st.sampled_from([1, 3, 256]),
     )
     def start(self, window, growth, buffer, streams):
@@ -72,26 +84,25 @@ class TwoSessions(RuleBasedStateMachine):
         )
         self.sides = [Side(bounds, dialer=True), Side(bounds, dialer=False)]
         self.limit = window
+        self.opened = 0
         self.now = 0.0
 
-    def end_of(self, which):
+    def end_of(self, which, *, flip):
         side, number = which
-        end = self.sides[side].ends.get(number)
-        return self.sides[side].session, end
+        side = 1 - side if flip else side
+        return self.sides[side].session, self.sides[side].ends.get(number)
 
+    @precondition(lambda self: self.opened < MAX_STREAMS)
     @rule(target=ends, side=st.sampled_from([0, 1]))
     def open(self, side):
-        session = self.sides[side].session
-        try:
-            state = session.open_stream(self.now)
-        except StreamLimitReached:
-            return (side, 0)
+        self.opened += 1
+        state = self.sides[side].session.open_stream(self.now)
         self.sides[side].ends[state.id] = End(state)
         return (side, state.id)
 
-    @rule(which=ends, flip=st.booleans(), length=st.integers(1, 400_000))
+    @rule(which=ends, flip=st.booleans(), length=SIZES)
     def write(self, which, flip, length):
-        session, end = self.end_of(self.at(which, flip))
+        session, end = self.end_of(which, flip=flip)
         if end is None or end.eof_written or end.gone:
             return
         try:
@@ -99,9 +110,15 @@ class TwoSessions(RuleBasedStateMachine):
         except StreamReset:
             assert end.state.reset is not None
 
-    @rule(which=ends, flip=st.booleans(), most=st.integers(1, 400_000))
+    @rule(which=ends, length=SIZES, times=st.integers(2, 5))
+    def write_again_and_again(self, which, length, times):
+        for _ in range(times):
+            self.write(which, flip=False, length=length)
+            self.pull(which[0], 1)
+
+    @rule(which=ends, flip=st.booleans(), most=SIZES)
     def read(self, which, flip, most):
-        session, end = self.end_of(self.at(which, flip))
+        session, end = self.end_of(which, flip=flip)
         if end is not None and not end.gone:
             self.take(session, end, most)
 
@@ -112,24 +129,24 @@ class TwoSessions(RuleBasedStateMachine):
         end.read += len(data)
         return data
 
-    @rule(which=ends, flip=st.booleans())
-    def write_eof(self, which, flip):
-        session, end = self.end_of(self.at(which, flip))
-        if end is not None and not end.gone:
+    @rule(which=ends, flip=st.booleans(), really=SELDOM)
+    def write_eof(self, which, flip, really):
+        session, end = self.end_of(which, flip=flip)
+        if really and end is not None and not end.gone:
             session.write_eof(end.state)
             end.eof_written = True
 
-    @rule(which=ends, flip=st.booleans())
-    def reset(self, which, flip):
-        session, end = self.end_of(self.at(which, flip))
-        if end is not None:
+    @rule(which=ends, flip=st.booleans(), really=SELDOM)
+    def reset(self, which, flip, really):
+        session, end = self.end_of(which, flip=flip)
+        if really and end is not None:
             session.reset(end.state)
             end.gone = True
 
-    @rule(which=ends, flip=st.booleans())
-    def close(self, which, flip):
-        session, end = self.end_of(self.at(which, flip))
-        if end is not None:
+    @rule(which=ends, flip=st.booleans(), really=SELDOM)
+    def close(self, which, flip, really):
+        session, end = self.end_of(which, flip=flip)
+        if really and end is not None:
             session.close(end.state, self.now)
             end.gone = end.eof_written = True
 
@@ -142,7 +159,7 @@ class TwoSessions(RuleBasedStateMachine):
         for _ in range(rounds):
             self.sides[side].pull(self.now)
 
-    @rule(side=st.sampled_from([0, 1]), length=st.one_of(st.integers(1, 40), st.integers(1, 2**20)))
+    @rule(side=st.sampled_from([0, 1]), length=st.one_of(st.integers(1, 40), SIZES))
     def deliver(self, side, length):
         wire = self.sides[side].wire
         if wire:
@@ -150,21 +167,26 @@ class TwoSessions(RuleBasedStateMachine):
             del wire[:length]
             self.sides[1 - side].hear(data, self.now)
 
+    @rule(side=st.sampled_from([0, 1]))
+    def pull_and_deliver_all(self, side):
+        self.pull(side, 4)
+        self.deliver(side, 2**30)
+
     @rule(seconds=st.sampled_from([0.001, 0.1, 10.0]))
     def wait(self, seconds):
         self.now += seconds
-
-    def at(self, which, flip):
-        side, number = which
-        return (1 - side if flip else side, number)
 
     @invariant()
     def windows_are_kept(self):
         for side in getattr(self, "sides", ()):
             for state in side.session.streams:
-                assert state.received.size + state.window.available <= state.window.size
-                assert state.window.size <= max(self.limit, INITIAL)
+                window = state.window
+                assert window.size <= max(self.limit, INITIAL)
                 assert state.send_window >= 0
+                if state.closed_at is not None or state.reset is not None:
+                    assert not state.received.size or state.reset is Reset.THERE
+                elif side.session._body_of is not state:
+                    assert window.available + state.received.size + window._read == window.size
 
     def teardown(self):
         """At quiescence: all that was written has arrived, unless the stream was reset."""
@@ -223,7 +245,7 @@ class TwoSessions(RuleBasedStateMachine):
 TestTwoSessions = TwoSessions.TestCase
 TestTwoSessions.settings = settings(
     max_examples=100,
-    stateful_step_count=40,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -1,4 +1,7 @@
-"""Where the peers' programs come from: built once into a cache outside the repository."""
+"""Where the peers' programs come from: built once into a cache outside the repository.
+
+``python -m tests.interop.build`` builds them all, so that no test has to wait for it.
+"""
 
 from __future__ import annotations
 
@@ -121,3 +124,17 @@ def _run(command: Sequence[str], folder: Path) -> str:
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def _build_all() -> None:
+    for kind in KINDS:
+        try:
+            print(f"{kind}: {' '.join(command_of(kind))}")
+        except ToolchainMissing as error:
+            print(f"{kind}: not here: {error}")
+            if os.environ.get("PEERLOOM_REQUIRE_ALL") == "1":
+                raise
+
+
+if __name__ == "__main__":
+    _build_all()

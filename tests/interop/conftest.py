@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _PROPERTY: Final = "interop"
+_VERSION: Final = "interop-version"
 _RESULTS: Final = {"passed": "pass", "skipped": "skipped", "failed": "FAIL"}
 
 
@@ -25,13 +26,17 @@ class Matrix:
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
+        self._versions: dict[str, object] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        case = dict(report.user_properties).get(_PROPERTY)
+        properties = dict(report.user_properties)
+        case = properties.get(_PROPERTY)
         if isinstance(case, list) and (report.when == "call" or not report.passed):
             scenario, peer, direction = case
             result = _RESULTS[report.outcome]
             self._rows.append(Row(scenario, peer, direction, result, _reason_of(report)))
+            if _VERSION in properties:
+                self._versions[peer] = properties[_VERSION]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._rows:
@@ -39,6 +44,8 @@ class Matrix:
         terminalreporter.section("interop: scenario x peer x who dials and opens")
         for line in table([*self._rows, *rows_not_offered()]):
             terminalreporter.write_line(line)
+        for peer, version in self._versions.items():
+            terminalreporter.write_line(f"{peer} is {version}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

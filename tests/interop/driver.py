@@ -205,7 +205,7 @@ async def peer(kind: str, **settings: Any) -> AsyncIterator[Peer]:
 
     A missing toolchain skips the test, or fails it under ``PEERLOOM_REQUIRE_ALL=1``.
     """
-    command = await anyio.to_thread.run_sync(_command_or_skip, kind)
+    command = await anyio.to_thread.run_sync(command_or_skip, kind)
     failure: BaseException | None = None
     async with (
         await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=ROOT) as child,
@@ -226,7 +226,8 @@ async def peer(kind: str, **settings: Any) -> AsyncIterator[Peer]:
         raise failure
 
 
-def _command_or_skip(kind: str) -> Sequence[str]:
+def command_or_skip(kind: str) -> Sequence[str]:
+    """The command that runs a peer; see `peer` for what becomes of a missing toolchain."""
     try:
         return command_of(kind)
     except ToolchainMissing as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -18,13 +18,10 @@ from peerloom import (
     Stream,
 )
 from peerloom._meta import Perf
-from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
 from .party import Fields, Party, resident_bytes
-from .pipe import Pipe, StreamBroken
 from .scripts import ECHO, SCRIPTS, Task, echo
-from .served import MAX_STREAMS, SERVED, STALL
-from .served import echo as serve_echo
+from .served_here import NodePipe, ServedProtocols
 from .streams import Streams
 
 if TYPE_CHECKING:
@@ -32,75 +29,8 @@ if TYPE_CHECKING:
 
     from peerloom.plugin import PluginContext
 
-_READ_BYTES: Final = 256 * 1024
-
-
-class NodePipe(Pipe):
-    """A stream of ours as a pipe."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__()
-        self._stream = stream
-
-    async def _receive(self) -> bytes:
-        try:
-            return await self._stream.receive(_READ_BYTES)
-        except anyio.EndOfStream:
-            return b""
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise StreamBroken(str(error)) from error
-
-    async def _send(self, data: bytes) -> None:
-        try:
-            await self._stream.send(data)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise StreamBroken(str(error)) from error
-
-    async def _send_end(self) -> None:
-        await self._stream.send_eof()
-
-    async def _send_reset(self) -> None:
-        self._stream.reset()
-
-
-class ServedProtocols:
-    """The plugin that serves the test protocols on our side."""
-
-    info = PluginInfo(name="interop")
-
-    def __init__(self, here: Here) -> None:
-        self._here = here
-        self.ctx: PluginContext | None = None
-
-    @hookimpl
-    def peerloom_setup(self, ctx: PluginContext) -> None:
-        """Keep the context: `handle` adds protocols at run time."""
-        self.ctx = ctx
-
-    @hookimpl
-    def peerloom_behaviours(self, ctx: PluginContext) -> list[Behaviour]:
-        """The test protocols."""
-        return [self.serving()]
-
-    def serving(self, *later: str) -> Behaviour:
-        """The test protocols, and some more that echo."""
-        behaviour = Behaviour()
-        behaviour.protocols = {
-            **{name: self._served(each, held=name == STALL) for name, each in SERVED.items()},
-            **{name: self._served(serve_echo) for name in later},
-        }
-        return behaviour
-
-    def _served(
-        self, script: Callable[[Pipe, anyio.Event], Awaitable[None]], *, held: bool = False
-    ) -> InboundProtocol:
-        async def handler(stream: Stream) -> None:
-            try:
-                await self._here.serve(stream, script, held=held)
-            except StreamBroken:
-                stream.reset()
-
-        return InboundProtocol(handler, max_streams_per_peer=MAX_STREAMS, max_streams=MAX_STREAMS)
+    from .pipe import Pipe
+    from .served_here import ServedScript
 
 
 class Here(Party):
@@ -108,7 +38,7 @@ class Here(Party):
 
     def __init__(self) -> None:
         super().__init__("peerloom")
-        self.plugin = ServedProtocols(self)
+        self.plugin = ServedProtocols(self._serve)
         self._streams = Streams(self.tell)
         self._later: set[str] = set()
         self._node: Node
@@ -128,23 +58,6 @@ class Here(Party):
         """Drive this node."""
         self._node = node
         self.id = str(node.peer_id)
-
-    async def serve(
-        self,
-        stream: Stream,
-        script: Callable[[Pipe, anyio.Event], Awaitable[None]],
-        *,
-        held: bool,
-    ) -> None:
-        """Serve a stream that the other side opened."""
-        await self._streams.run(
-            NodePipe(stream),
-            script,
-            peer=str(stream.peer),
-            protocol=stream.protocol,
-            role="accepter",
-            held=held,
-        )
 
     async def follow(self, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Turn the node's events into those of README.md, until cancelled."""
@@ -228,6 +141,16 @@ class Here(Party):
     def memory_bytes(self) -> int:
         """What this process holds in memory."""
         return resident_bytes(os.getpid())
+
+    async def _serve(self, stream: Stream, script: ServedScript, held: bool) -> None:  # noqa: FBT001
+        await self._streams.run(
+            NodePipe(stream),
+            script,
+            peer=str(stream.peer),
+            protocol=stream.protocol,
+            role="accepter",
+            held=held,
+        )
 
     def _serve_protocols(self) -> None:
         self.ctx.swarm.install(self.ctx.name, [self.plugin.serving(*self._later)], [])

@@ -6,6 +6,7 @@ settings of the foreign peer that make a variant of it.
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -60,7 +61,7 @@ class Scenario:
     settings: dict[str, Any]
 
     def __str__(self) -> str:
-        return self.name.replace(" ", "-")
+        return "-".join(re.findall(r"\w+", self.name))
 
 
 SCENARIOS: Final[list[Scenario]] = []

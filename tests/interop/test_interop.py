@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from attrs import frozen
@@ -12,6 +12,9 @@ from .driver import peer
 from .here import our_node
 from .not_offered import THEY_DIAL, WE_DIAL, is_offered
 from .scenarios import SCENARIOS, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DIRECTIONS: Final = {WE_DIAL: "asyncio", THEY_DIAL: "trio"}
 
@@ -51,8 +54,9 @@ def anyio_backend(case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
-async def test_interop(case: Case) -> None:
+async def test_interop(case: Case, record_property: Callable[[str, object], None]) -> None:
     async with our_node() as here, peer(case.peer, **case.scenario.settings) as there:
+        record_property("interop-version", there.version)
         opener, accepter = (here, there) if case.direction == WE_DIAL else (there, here)
         await opener.dial(accepter.address)
         await accepter.event("connected", peer=opener.id)

@@ -15,6 +15,7 @@ from ._hookspecs import hookimpl
 from ._intake import Intake
 from ._isolation import Failures, split_failure
 from ._nobody import nobody_answers
+from ._runtime import SystemRuntime
 from ._subscriptions import SubscriptionBoard
 from ._timers import Timer, TimerHeap
 
@@ -280,7 +281,7 @@ class _Walker:
 
     def __init__(self, runtime: Runtime, failures: Failures) -> None:
         self.walked = False
-        self._now = runtime.now
+        self._now = runtime.stopwatch if isinstance(runtime, SystemRuntime) else runtime.now
         self._failures = failures
 
     @hookimpl(trylast=True)

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,12 @@ class Intake(Generic[T]):
 
     async def put(self, item: T) -> None:
         """Hand over an item, waiting for room; after `close` it is dropped."""
-        if self.try_put(item) or self._closed:
+        if self.try_put(item):
             return
+        if self._closed:
+            await checkpoint()  # a producer that goes on for ever must not hold everybody
+            return
+        await checkpoint_if_cancelled()  # one that is moved up each time is never caught waiting
         place = (item, anyio.Event())
         self._waiting.append(place)
         try:

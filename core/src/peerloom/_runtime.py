@@ -51,6 +51,10 @@ class SystemRuntime:
         """Seconds on the running event loop's clock, which timeouts use as well."""
         return anyio.current_time()
 
+    def stopwatch(self) -> float:
+        """Seconds for durations only, at a tenth of what `now` costs."""
+        return time.perf_counter()
+
     def wall_time(self) -> float:
         """Seconds since 1970, UTC."""
         return time.time()

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from base64 import b32decode, b32encode
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from attrs import field, frozen
-from multiaddr import Multiaddr
 
+from ._addresses import address_from_wire
 from ._errors import MalformedMessage, TicketError
 from ._framing import decode_varint, encode_varint
 from ._peer_id import PeerId
+
+if TYPE_CHECKING:
+    from multiaddr import Multiaddr
 
 PREFIX: Final = "peerloom1"
 MAX_ADDRESSES: Final = 16  # every address makes the ticket longer; nobody has more that matter
@@ -157,7 +160,7 @@ def _parse(payload: bytes) -> Ticket:
     try:
         reader = _Reader(payload)
         peer = PeerId(reader.sized())
-        addresses = tuple(_address(reader.sized()) for _ in range(reader.count()))
+        addresses = tuple(address_from_wire(reader.sized()) for _ in range(reader.count()))
         content_hash, size = reader.take(_HASH_BYTES), reader.number()
         name = reader.sized().decode()
         reader.finish()
@@ -166,13 +169,6 @@ def _parse(payload: bytes) -> Ticket:
         raise TicketError(
             f"this ticket was made wrongly ({error}); ask for one from another version of Peerloom"
         ) from None
-
-
-def _address(data: bytes) -> Multiaddr:
-    address = Multiaddr(data)
-    if Multiaddr(str(address)).to_bytes() != data:  # the package reads short fields as well
-        raise ValueError("an address is malformed")
-    return address
 
 
 class _Reader:

@@ -13,6 +13,7 @@ The hooks and what they are for stand in `peerloom.plugin.Hooks`.
 """
 
 from ._behaviour import Behaviour, GateStage, InboundProtocol, SwarmApi
+from ._calls import Call, IncomingStream
 from ._commands import (
     AddExternalAddress,
     AddPeerAddresses,
@@ -80,6 +81,7 @@ __all__ = [
     "AddExternalAddress",
     "AddPeerAddresses",
     "Behaviour",
+    "Call",
     "CircuitOpened",
     "Command",
     "CommandHandler",
@@ -104,6 +106,7 @@ __all__ = [
     "IdentifyReceived",
     "InboundProtocol",
     "IncomingConnectionFailed",
+    "IncomingStream",
     "ListenAddressExpired",
     "ListenOn",
     "Listener",

@@ -9,6 +9,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line of this process; exits with the command's status."""
-    from ._app import run_app  # noqa: PLC0415 - typer is not needed to import this package
+    from ._app import run_app
 
     run_app()

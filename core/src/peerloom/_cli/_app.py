@@ -30,13 +30,14 @@ def run_app() -> None:
 
 def build_app() -> typer.Typer:
     """The app with every command; a plugin whose commands cannot be added is told and left out."""
-    from peerloom._plugins import extend_cli  # noqa: PLC0415 - after core's own commands stand
+    from peerloom._plugins import extend_cli
 
     app = typer.Typer(
         name="peerloom",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # else every start pays 100 ms for a Markdown parser
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_peerloom)
@@ -58,7 +59,7 @@ def _peerloom(
 ) -> None:
     """Peerloom: a libp2p node made of plugins."""
     if version:
-        from importlib.metadata import version as version_of  # noqa: PLC0415 - seldom needed
+        from importlib.metadata import version as version_of
 
         typer.echo(f"peerloom {version_of('peerloom')}")
         raise typer.Exit

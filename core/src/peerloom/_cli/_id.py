@@ -1,9 +1,15 @@
 """``peerloom id``: who this node is."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from ._options import ConfigFile, DataFolder, settings_of
 from ._output import say
+
+if TYPE_CHECKING:
+    from peerloom._config import NetworkConfig
+    from peerloom._libp2p import KeyPair
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,6 +19,20 @@ def add_to(app: typer.Typer) -> None:
 
 def print_id(config: ConfigFile = None, data: DataFolder = None) -> None:
     """Print this node's peer id."""
-    from peerloom._identity import load_identity
+    say(str(key_of(settings_of(config, data).load()).peer_id))
 
-    say(str(load_identity(identity_file(config, data)).peer_id))
+
+def key_of(config: "NetworkConfig") -> "KeyPair":
+    """The key that a node of this configuration has; raises `IdentityError` if there is none."""
+    from pathlib import Path
+
+    from peerloom._identity import load_identity
+    from peerloom._node import IDENTITY_NAME
+
+    match config.identity:
+        case None:
+            return load_identity((config.data_folder or Path()) / IDENTITY_NAME)
+        case Path() as path:
+            return load_identity(path)
+        case key:
+            return key

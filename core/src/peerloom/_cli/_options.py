@@ -58,6 +58,4 @@ def settings_of(
     no_plugin: list[str] | None = None,
 ) -> Settings:
     """What these options say."""
-    return Settings(
-        config, data, tuple(listen or ()), tuple(plugin or ()), tuple(no_plugin or ())
-    )
+    return Settings(config, data, tuple(listen or ()), tuple(plugin or ()), tuple(no_plugin or ()))

@@ -13,8 +13,6 @@ from peerloom._background import Background
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from anyio.abc import CancelScope
-
 
 def run_until_signal(
     function: Callable[[], Awaitable[None]], *, trio: bool
@@ -38,7 +36,7 @@ async def _guarded(function: Callable[[], Awaitable[None]]) -> signal.Signals | 
 
 
 async def _watch(
-    signals: AsyncIterator[signal.Signals], scope: CancelScope, caught: list[signal.Signals]
+    signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope, caught: list[signal.Signals]
 ) -> None:
     async for number in signals:
         if caught:

@@ -41,7 +41,7 @@ class Settings:
 
         Raises `ConfigError`.
         """
-        from peerloom._config_file import load_config  # noqa: PLC0415 - late, as all of core
+        from peerloom._config_file import load_config
 
         inventory = load_with_sections(self.selection())
         sections = [section for plugin in inventory.plugins for section in plugin.sections]
@@ -51,13 +51,13 @@ class Settings:
 
     def selection(self) -> PluginSelection:
         """Which plugins are wanted."""
-        from peerloom._config_file import load_plugin_selection  # noqa: PLC0415
+        from peerloom._config_file import load_plugin_selection
 
         return load_plugin_selection(self.file(), os.environ, self._overrides())
 
     def folder(self) -> Path:
         """The data folder that is named, or the platform's."""
-        from peerloom._config import default_data_folder  # noqa: PLC0415
+        from peerloom._config import default_data_folder
 
         named = os.environ.get("PEERLOOM_DATA_FOLDER")
         return self.data or (Path(named).expanduser() if named else default_data_folder())
@@ -84,7 +84,7 @@ def installed_inventory(wanted: PluginSelection | None = None) -> Inventory:
 
     Raises `ConfigError` for a plugin that is wanted and not installed.
     """
-    from peerloom._plugins import installed_candidates, load_plugins  # noqa: PLC0415
+    from peerloom._plugins import installed_candidates, load_plugins
 
     candidates = installed_candidates()
     return load_plugins(candidates, _left_out(candidates, wanted))
@@ -92,9 +92,9 @@ def installed_inventory(wanted: PluginSelection | None = None) -> Inventory:
 
 def load_with_sections(wanted: PluginSelection) -> Inventory:
     """The plugins of a node, core's own with settings included."""
-    from peerloom._discovery import DiscoveryPlugin  # noqa: PLC0415
-    from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin  # noqa: PLC0415
-    from peerloom._plugins import (  # noqa: PLC0415
+    from peerloom._discovery import DiscoveryPlugin
+    from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin
+    from peerloom._plugins import (
         given_candidate,
         installed_candidates,
         load_plugins,
@@ -115,7 +115,7 @@ def _left_out(
 ) -> Mapping[str, str]:
     if wanted is None:
         return {}
-    from peerloom._selection import select_plugins  # noqa: PLC0415
+    from peerloom._selection import select_plugins
 
     available = {*CORE_PLUGINS, *(candidate.name for candidate in candidates)}
     return select_plugins(available, wanted, core=CORE_PLUGINS).left_out

@@ -53,7 +53,7 @@ class Channel:
         number = None
         try:
             request = json.loads(line)
-            number = request.pop("id")
+            number = request.pop("id", None)
             self._write({"id": number, "ok": await handle(request) or {}})
         except Exception as error:  # noqa: BLE001 - py-libp2p raises anything; the peer lives on
             print(f"request {line!r}:", file=sys.stderr)
@@ -67,6 +67,6 @@ class Channel:
 
 
 def _kind_of(error: Exception) -> str:
-    if isinstance(error, (BadRequest, KeyError, json.JSONDecodeError)):
+    if isinstance(error, (BadRequest, json.JSONDecodeError)):
         return "bad-request"
     return "unsupported" if isinstance(error, Unsupported) else "failed"

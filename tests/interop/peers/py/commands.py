@@ -55,7 +55,7 @@ class Commands:
         self._table = self._commands()
 
     async def handle(self, request: Fields) -> Fields | None:
-        name = request.pop("do")
+        name = request.pop("do", None)
         if name not in self._table:
             raise BadRequest(f"no command {name}")
         if (name == "start") != (self._host is None):

@@ -1,0 +1,118 @@
+"""The command line in other processes, read line by line, with a limit on every wait."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+SECONDS = 30.0  # for whatever a test waits for; two busy cores make a node slow to start
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """A user who has never run Peerloom."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PEERLOOM_")}
+    return {**clean, "HOME": str(home), "XDG_DATA_HOME": str(home / "data"), **more}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "peerloom._cli", *arguments]
+
+
+def peerloom(
+    home: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        command(*arguments),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=2 * SECONDS,
+        env=environment(home, **(env or {})),
+        **options,
+    )
+
+
+class Running:
+    """A command that runs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said: list[str] = []
+        self.told: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read, args=(process.stdout, self.said)),
+            threading.Thread(target=self._read, args=(process.stderr, self.told)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def line_with(self, text: str) -> str:
+        """The first line, said or told, that contains the text."""
+        found = until(lambda: next((line for line in self.output if text in line), None))
+        assert found is not None
+        return found
+
+    @property
+    def output(self) -> list[str]:
+        return [*self.said, *self.told]
+
+    def end(self, number: signal.Signals | None = None) -> int:
+        """Send it a signal, if any, and wait for its end; gives its status."""
+        if number is not None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(SECONDS)
+        finally:
+            for reader in self._readers:
+                reader.join(SECONDS)
+
+    def _read(self, stream: IO[str], lines: list[str]) -> None:
+        lines.extend(line.rstrip("\n") for line in stream)
+
+
+@contextmanager
+def running(home: Path, *arguments: str, **env: str) -> Iterator[Running]:
+    """A command in another process; killed at the end of the block if it still runs."""
+    with subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(home, **env),
+    ) as process:
+        one = Running(process)
+        try:
+            yield one
+        finally:
+            process.kill()
+            one.end()
+
+
+def until(condition: Callable[[], T]) -> T:
+    """What the condition gives as soon as that is true; another process makes it so."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.002)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

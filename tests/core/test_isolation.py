@@ -1,0 +1,297 @@
+"""Whatever a plugin raises in handlers and hooks: the node lives, says so, and goes on."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+import anyio
+import pytest
+from attrs import frozen
+
+from peerloom._config import ConfigSection
+from peerloom._errors import PluginError
+from peerloom._events import PluginFailed
+from peerloom._plugin_host import PluginHost
+from peerloom._plugins import Candidate, given_candidate, load_plugins
+from tests.core.plugin_kit import (
+    ALICE,
+    BOB,
+    ERRORS,
+    Bench,
+    Echo,
+    Said,
+    hook_raising,
+    incoming,
+    plugin,
+    raising,
+    running,
+    serving,
+    state_of,
+    with_context,
+)
+
+
+class TestEventHandlers:
+    @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+    async def test_raising_one_is_reported_and_stays(self, error: BaseException) -> None:
+        heard: list[str] = []
+        one = plugin(event_handlers=lambda ctx: [Said.heard_by(raising(error))])
+        two = plugin(
+            "two", event_handlers=lambda ctx: [Said.heard_by(lambda e: heard.append(e.text))]
+        )
+        async with running(one, two) as bench:
+            await bench.tell(Said("1"))
+            await bench.tell(Said("2"))
+            failed = await bench.recorder.wait_for(PluginFailed, 2)
+            assert state_of(bench) == "running"
+        assert heard == ["1", "2"]
+        assert failed[0].plugin == "alpha"
+        assert failed[0].where == "event handler function for Said"
+        assert not failed[0].stopped
+
+    async def test_is_logged_once_a_minute_for_one_place(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        one = plugin(event_handlers=lambda ctx: [Said.heard_by(raising(ValueError("boom")))])
+        async with running(one) as bench:
+            for _ in range(3):
+                await bench.tell(Said(""))
+            await bench.recorder.wait_for(PluginFailed, 3)
+            assert len(caplog.records) == 1
+            bench.runtime.advance(61)
+            await bench.tell(Said(""))
+            await bench.recorder.wait_for(PluginFailed, 4)
+        assert len(caplog.records) == 2
+        text = caplog.records[0].getMessage()
+        assert "\n" not in text
+        assert text.startswith("Plugin alpha (given to the node, from ")
+        assert "ValueError: boom" in text
+
+    async def test_raising_one_that_hears_of_failures_does_not_go_round_for_ever(self) -> None:
+        one = plugin(
+            event_handlers=lambda ctx: [
+                PluginFailed.heard_by(raising(ValueError())),
+                Said.heard_by(raising(ValueError())),
+            ]
+        )
+        async with running(one) as bench:
+            await bench.tell(Said(""))
+            await bench.settle()
+            await bench.recorder.wait_for(PluginFailed)
+            assert len(bench.recorder.of(PluginFailed)) == 1
+            assert bench.loop.failures.count == 2
+
+
+class TestHooks:
+    @pytest.mark.parametrize(
+        "hook",
+        [
+            "setup",
+            "behaviours",
+            "transports",
+            "event_handlers",
+            "command_handlers",
+            "lifespan",
+        ],
+    )
+    @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+    async def test_raising_one_fails_only_its_plugin(self, hook: str, error: BaseException) -> None:
+        hooks: dict[str, Any] = {hook: hook_raising(error)}
+        bad = plugin("bad", **hooks)
+        async with running(bad, plugin("good")) as bench:
+            assert (state_of(bench, "bad"), state_of(bench, "good")) == ("waiting", "running")
+            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            assert failed.where == f"hook peerloom_{hook}"
+
+    @pytest.mark.parametrize(
+        ("hook", "result", "complaint"),
+        [
+            ("event_handlers", ["text"], "not EventHandler"),
+            ("event_handlers", 3, "not a list"),
+            ("command_handlers", [Said], "not CommandHandler"),
+            ("lifespan", 3, "not an async context manager"),
+        ],
+    )
+    async def test_wrong_result_stops_the_plugin_for_good(
+        self, hook: str, result: Any, complaint: str
+    ) -> None:
+        hooks: dict[str, Any] = {hook: lambda ctx: result}
+        async with running(plugin(**hooks)) as bench:
+            assert state_of(bench) == "failed"
+            assert complaint in bench.host.status()["plugins"]["alpha"]["cause"]
+
+    async def test_raising_status_is_reported_and_the_rest_is_told(self) -> None:
+        bad = plugin("bad", status=hook_raising(ValueError()))
+        good = plugin("good", status=lambda ctx: {"peers": 3})
+        async with running(bad, good) as bench:
+            told = bench.host.status()["plugins"]
+            assert told["good"]["report"] == {"peers": 3}
+            assert told["bad"]["state"] == "running"
+            await bench.recorder.wait_for(PluginFailed)
+
+    async def test_gate_refuses_by_a_reason_and_when_it_fails(self) -> None:
+        def choosy(peer: Any) -> str | None:
+            return "no bobs" if peer is BOB else None
+
+        async with running(plugin(gate=choosy)) as bench:
+            assert bench.host.gate("dial", BOB, None) == "no bobs"  # type: ignore[arg-type]
+            assert bench.host.gate("dial", ALICE, None) is None  # type: ignore[arg-type]
+
+        def broken(peer: Any) -> str | None:
+            raise ValueError
+
+        async with running(plugin(gate=broken)) as bench:
+            reason = bench.host.gate("dial", BOB, None)  # type: ignore[arg-type]
+            assert reason == "the gate of plugin alpha failed"
+            await bench.recorder.wait_for(PluginFailed)
+
+
+class TestConflicts:
+    async def test_taken_protocol_id_stops_the_later_and_names_both_distributions(self) -> None:
+        async def handler(stream: Any) -> None: ...
+
+        inventory = load_plugins(
+            [
+                Candidate(
+                    name, f"dist-{name}", "1.0", partial(plugin, name, behaviours=serving(handler))
+                )
+                for name in ("one", "two")
+            ]
+        )
+        async with running(inventory=inventory) as bench:
+            assert (state_of(bench, "one"), state_of(bench, "two")) == ("running", "failed")
+            cause = bench.host.status()["plugins"]["two"]["cause"]
+            assert "two (dist-two 1.0) accepts the protocol /test/1" in cause
+            assert "one (dist-one 1.0)" in cause
+            assert bench.swarm.installed == {"one": ("/test/1",)}
+
+    async def test_taken_command_stops_the_later(self) -> None:
+        async def answer(command: Echo) -> str:
+            return "one"
+
+        def handlers(ctx: Any) -> list[Any]:
+            return [Echo.handled_by(answer)]
+
+        one, two = (plugin(name, command_handlers=handlers) for name in ("one", "two"))
+        async with running(one, two) as bench:
+            assert state_of(bench, "two") == "failed"
+            assert await bench.client.call(Echo("")) == "one"
+
+    async def test_protocol_taken_in_the_swarm_leaves_nothing_installed(self) -> None:
+        async def handler(stream: Any) -> None: ...
+
+        async def answer(command: Echo) -> str:
+            return ""
+
+        one = plugin(
+            behaviours=serving(handler), command_handlers=lambda ctx: [Echo.handled_by(answer)]
+        )
+        bench = Bench()
+        bench.swarm.installed["core"] = ("/test/1",)
+        host = PluginHost(load_plugins([given_candidate(one)]), bench.loop, bench.services, {})
+        async with host:
+            assert host.status()["plugins"]["alpha"]["state"] == "failed"
+            assert not bench.loop.command_table.handlers_of(Echo)
+
+
+class TestBounds:
+    async def test_tasks_and_replies_of_a_plugin_are_bounded(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("peerloom._plugin_life.MAX_TASKS", 2)
+        monkeypatch.setattr("peerloom._plugin_life.MAX_REPLIES", 1)
+        one = with_context()
+        async with running(one):
+            one.ctx.spawn(anyio.sleep_forever)
+            one.ctx.spawn(anyio.sleep_forever)
+            with pytest.raises(PluginError, match="runs 2 tasks"):
+                one.ctx.spawn(anyio.sleep_forever)
+            reply = one.ctx.reply()
+            with pytest.raises(PluginError, match="1 open replies"):
+                one.ctx.reply()
+            reply.set(None)
+            one.ctx.reply()
+
+    async def test_ended_tasks_make_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("peerloom._plugin_life.MAX_TASKS", 1)
+        one = with_context()
+        async with running(one):
+            for _ in range(3):
+                done = anyio.Event()
+
+                async def task(done: anyio.Event = done) -> None:
+                    done.set()
+
+                one.ctx.spawn(task)
+                await done.wait()
+                await anyio.wait_all_tasks_blocked()
+
+
+class TestStrict:
+    @pytest.mark.parametrize("place", ["task", "timer", "stream", "setup"])
+    async def test_raises_out_of_the_node(self, place: str) -> None:
+        async def fail(*_: Any) -> None:
+            raise ValueError(place)
+
+        one = with_context() if place != "setup" else plugin(setup=hook_raising(ValueError(place)))
+        with pytest.RaisesGroup(pytest.RaisesExc(ValueError, match=place), flatten_subgroups=True):
+            async with running(one, strict=True) as bench:
+                if place == "task":
+                    one.ctx.spawn(fail)
+                elif place == "timer":
+                    one.ctx.wake_at(0, raising(ValueError(place)))
+                elif place == "stream":
+                    bench.loop.incoming_streams.try_put(incoming(fail)[0])
+                await anyio.sleep_forever()
+
+
+class TestHost:
+    async def test_broken_plugins_are_told_in_one_paragraph(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        inventory = load_plugins(
+            [Candidate("bad", "some-dist", "3.1", raising(ImportError("no x")))]
+        )
+        with caplog.at_level(logging.WARNING, "peerloom.plugins"):
+            async with running(inventory=inventory) as bench:
+                (failed,) = await bench.recorder.wait_for(PluginFailed)
+                told = bench.host.status()["broken"]
+        assert (failed.plugin, failed.where, failed.stopped) == ("bad", "loading", True)
+        assert caplog.records[-1].getMessage() == (
+            "Plugin bad (some-dist 3.1) is not used: ImportError: no x. "
+            "The node goes on without it."
+        )
+        assert told[0]["version"] == "3.1"
+
+    async def test_plugins_get_their_settings(self) -> None:
+        @frozen
+        class Settings:
+            number: int = 1
+
+        def sections() -> list[ConfigSection]:
+            return [ConfigSection("alpha", Settings)]
+
+        one = with_context(config_sections=sections)
+        async with running(one):
+            assert one.ctx.config == Settings(1)
+        async with running(one, settings={"alpha": Settings(2)}):
+            assert one.ctx.config == Settings(2)
+        two = with_context(config_sections=lambda: [ConfigSection(n, Settings) for n in ("x", "y")])
+        async with running(two):
+            assert two.ctx.config == {"x": Settings(), "y": Settings()}
+        three = with_context()
+        async with running(three):
+            assert three.ctx.config is None
+
+    async def test_context_hands_on_to_swarm_store_and_client(self) -> None:
+        async def answer(command: Echo) -> str:
+            return command.text
+
+        one = with_context(command_handlers=lambda ctx: [Echo.handled_by(answer)])
+        async with running(one) as bench:
+            assert one.ctx.store("peers") == "alpha.peers"
+            assert one.ctx.connections() == ()
+            assert one.ctx.local_peer == bench.swarm.local_peer
+            assert await one.ctx.call(Echo("x")) == "x"

@@ -1,0 +1,94 @@
+"""The driver: what a test sees when a peer fails, is missing, or is killed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .build import ToolchainMissing
+from .driver import PeerError, command_or_skip, peer
+from .matrix import Row, table
+from .party import PartyGone
+
+PEERS = Path(__file__).parent / "peers"
+
+
+async def test_driver_shows_the_log_of_a_peer_when_a_test_fails() -> None:
+    async def failing_test() -> None:
+        async with peer("py", listen=[]) as running:
+            await running.request("no-such-command")
+
+    with pytest.raises(PeerError) as failure:
+        await failing_test()
+    [log] = failure.value.__notes__
+    assert "log of py" in log
+    assert "no-such-command" in log
+
+
+async def test_driver_says_that_a_killed_peer_is_gone() -> None:
+    async with peer("py", listen=[]) as running:
+        running.kill()
+        with pytest.raises(PartyGone):
+            await running.event("connected")
+        with pytest.raises(PartyGone):
+            await running.connections()
+
+
+async def test_driver_says_what_it_waited_for_in_vain() -> None:
+    async with peer("py", listen=[]) as running:
+        with pytest.raises(TimeoutError, match=r"the event .*'connected'"):
+            await running.event("connected", within=0.05)
+
+
+async def test_driver_skips_a_peer_whose_toolchain_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("PEERLOOM_REQUIRE_ALL", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="install Node"):
+        async with peer("js"):
+            pass
+
+
+async def test_driver_fails_for_a_missing_toolchain_where_all_is_required(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PEERLOOM_REQUIRE_ALL", "1")
+    with pytest.raises(ToolchainMissing, match="install Node"):
+        async with peer("js"):
+            pass
+
+
+def test_build_keeps_the_repository_free_of_what_it_installs() -> None:
+    folder = Path(command_or_skip("js")[1]).parent
+    assert (folder / "node_modules" / "libp2p").is_dir()
+    assert PEERS not in folder.parents
+    assert not (PEERS / "js" / "node_modules").exists()
+
+
+def test_package_lock_names_no_package_host_and_every_version() -> None:
+    lock = json.loads((PEERS / "js" / "package-lock.json").read_text(encoding="utf-8"))
+    installed = {name: facts for name, facts in lock["packages"].items() if name}
+    assert installed
+    assert all("resolved" not in facts for facts in installed.values())
+    assert all({"version", "integrity"} <= facts.keys() for facts in installed.values())
+    wanted = lock["packages"][""]["dependencies"]
+    assert all(installed[f"node_modules/{name}"]["version"] == wanted[name] for name in wanted)
+
+
+def test_matrix_shows_the_worst_result_of_a_row_and_its_reason() -> None:
+    rows = [
+        Row("echo", "js", "we dial", "pass"),
+        Row("echo", "js", "we dial", "FAIL", "no answer"),
+        Row("ping", "py", "they dial", "not offered", "it has none"),
+    ]
+    assert table(rows) == [
+        "      js: we dial  py: they dial",
+        "echo  FAIL         not run",
+        "ping  not run      not offered",
+        "js: FAIL: no answer [echo]",
+        "py: not offered: it has none [ping]",
+    ]
