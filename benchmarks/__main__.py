@@ -9,15 +9,21 @@ import sys
 import anyio
 
 from .benchmark import Options
+from .machine import busy
 from .registry import BENCHMARKS
 from .run import run
 
 
 def main() -> None:
     """Run what the command line names; the table goes to standard error, JSON to the output."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     logging.basicConfig(level=logging.WARNING)
     options = Options(quick=arguments.quick, only=tuple(arguments.only))
+    if warning := busy():
+        print(warning, file=sys.stderr, flush=True)
     for name in arguments.names or BENCHMARKS:
         rounds = arguments.rounds or (1 if options.quick else BENCHMARKS[name].rounds)
         report = anyio.run(run, BENCHMARKS[name], options, rounds)

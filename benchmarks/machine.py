@@ -7,12 +7,23 @@ import platform
 import ssl
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
+
+_BUSY_LOAD_PER_CORE: Final = 0.25
 
 
 def machine() -> str:
     """Processor, cores and kernel, in one line."""
     cores = len(os.sched_getaffinity(0))
     return f"{_processor()}, {cores} cores, {platform.system()} {platform.release()}"
+
+
+def busy() -> str | None:
+    """A warning if others use the processors; None if they are ours."""
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load <= _BUSY_LOAD_PER_CORE * cores:
+        return None
+    return f"the machine is busy (load {load:.1f} on {cores} cores): these figures will be wrong"
 
 
 def versions_here() -> dict[str, str]:

@@ -62,9 +62,14 @@ class Running:
 
     def line_with(self, text: str) -> str:
         """The first line, said or told, that contains the text."""
-        found = until(lambda: next((line for line in self.output if text in line), None))
-        assert found is not None
-        return found
+
+        def find() -> str | None:
+            has_ended = self.process.poll() is not None
+            found = next((line for line in self.output if text in line), None)
+            assert found or not has_ended, f"ended without {text!r}: {self.output}"
+            return found
+
+        return until(find) or ""
 
     @property
     def output(self) -> list[str]:

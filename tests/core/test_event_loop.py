@@ -21,7 +21,7 @@ from peerloom._event_loop import (
     SWARM_EVENTS_A_TURN,
     TICKS_A_TURN,
 )
-from peerloom._events import Event, PluginFailed, SlowHandler
+from peerloom._events import Event, Lagged, PluginFailed, SlowHandler
 from peerloom._timers import Timer
 from peerloom.plugin import InboundProtocol
 from tests.core.plugin_kit import (
@@ -33,7 +33,9 @@ from tests.core.plugin_kit import (
     Shouted,
     eventually,
     plugin,
+    raising,
     running,
+    with_context,
 )
 
 if TYPE_CHECKING:
@@ -201,6 +203,34 @@ async def test_plugins_that_answer_each_other_for_ever_are_stopped() -> None:
         await bench.settle()
         states = [one["state"] for one in bench.host.status()["plugins"].values()]
     assert sorted(states) == ["failed", "running"]
+
+
+async def test_closed_loop_keeps_nothing() -> None:
+    bench = Bench()
+    bench.loop.close()
+    bench.loop.announce(Said("core's"))
+    bench.loop.emit(Said("a plugin's"), _Resident())
+    assert not bench.loop._emitted
+
+
+async def test_handler_of_a_failure_may_lead_to_other_events_of_core() -> None:
+    one: Any = with_context(
+        event_handlers=hears(
+            Said.heard_by(raising(ValueError())),
+            PluginFailed.heard_by(lambda e: bench.loop.announce(Lagged(1))),
+        )
+    )
+    async with running(one) as bench:
+        await bench.tell(Said(""))
+        await bench.recorder.wait_for(Lagged)
+
+
+async def test_endless_cascade_through_events_of_core_stops_the_plugin_that_leads_to_them() -> None:
+    one = plugin(event_handlers=hears(Said.heard_by(lambda e: bench.loop.announce(Said("again")))))
+    async with running(one, plugin("other")) as bench:
+        await bench.tell(Said("start"))
+        (failed,) = await bench.recorder.wait_for(PluginFailed)
+        assert (failed.plugin, failed.stopped) == ("alpha", True)
 
 
 async def test_timer_calls_when_its_time_has_come() -> None:

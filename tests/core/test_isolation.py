@@ -14,7 +14,7 @@ from peerloom._config import ConfigSection
 from peerloom._errors import PluginError
 from peerloom._events import PluginFailed
 from peerloom._plugin_host import PluginHost
-from peerloom._plugins import Candidate, given_candidate, load_plugins
+from peerloom._plugins import Candidate, Inventory, given_candidate, load_plugins
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
@@ -248,6 +248,12 @@ class TestStrict:
 
 
 class TestHost:
+    async def test_what_its_block_raises_comes_out_as_it_is(self) -> None:
+        bench = Bench()
+        with pytest.raises(ValueError, match="the application's own"):
+            async with PluginHost(Inventory(), bench.loop, bench.services, {}):
+                raise ValueError("the application's own")
+
     async def test_broken_plugins_are_told_in_one_paragraph(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:

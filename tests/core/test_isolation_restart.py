@@ -200,6 +200,16 @@ class TestLifespan:
             assert failed.where == "entering its lifespan"
             assert isinstance(failed.cause, TimeoutError)
 
+    async def test_that_does_not_open_does_not_hold_a_node_that_is_cancelled(self) -> None:
+        @asynccontextmanager
+        async def lifespan(ctx: Any) -> AsyncIterator[None]:
+            await anyio.sleep_forever()
+            yield
+
+        with anyio.fail_after(5), anyio.move_on_after(0.02):
+            async with running(plugin(lifespan=lifespan)):
+                pytest.fail("it cannot have started")
+
     async def test_that_does_not_close_in_time_does_not_hold_the_node(self) -> None:
         @asynccontextmanager
         async def lifespan(ctx: Any) -> AsyncIterator[None]:

@@ -127,6 +127,8 @@ class EventLoop:
 
     def emit(self, event: Event, resident: Resident) -> None:
         """Dispatch an event after the present item; stops a plugin that emits without end."""
+        if self._closed:
+            return
         self._cascade += 1
         if self._cascade > MAX_CASCADE:
             self._cascade = 0
@@ -166,8 +168,15 @@ class EventLoop:
         }
 
     def announce(self, event: Event) -> None:
+        """Dispatch an event of core's own; where a handler led to it, its plugin answers for it."""
         # A handler of these two that fails would be told of its own failure for ever.
-        if not isinstance(self._item, (PluginFailed, SlowHandler)):
+        about_plugins = (PluginFailed, SlowHandler)
+        if isinstance(event, about_plugins) and isinstance(self._item, about_plugins):
+            return
+        led_to_it = None if self._item is None else self.residents.get(self._walker.plugin)
+        if led_to_it is not None:
+            self.emit(event, led_to_it)
+        elif not self._closed:
             self._emitted.append(event)
             self.wake()
 
@@ -281,6 +290,7 @@ class _Walker:
 
     def __init__(self, runtime: Runtime, failures: Failures) -> None:
         self.walked = False
+        self.plugin = ""
         self._now = runtime.stopwatch if isinstance(runtime, SystemRuntime) else runtime.now
         self._failures = failures
 
@@ -292,6 +302,7 @@ class _Walker:
         now = self._now
         began = now()
         for handler in handlers:
+            self.plugin = handler.plugin
             try:
                 handler.call(item)
             except BaseException as error:  # noqa: BLE001 - a seam; what must pass is raised again

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from peerloom._errors import ListenFailed
+from attrs import evolve
+
 from peerloom._node import Node
 
 from ._output import tell
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from peerloom._config import NetworkConfig
 
 PORT: Final = 2428
-_HOSTS: Final = ("/ip4/0.0.0.0", "/ip6/::")
+_ANY_HOST: Final = (
+    (socket.AF_INET, "0.0.0.0", "/ip4/0.0.0.0"),  # noqa: S104 - a node is there to be reached
+    (socket.AF_INET6, "::", "/ip6/::"),
+)
 
 
 @asynccontextmanager
@@ -27,28 +33,34 @@ async def listening_node(
 
     Raises `ListenFailed` if it can listen nowhere.
     """
+    if not config.listen:
+        config = evolve(config, listen=tuple(_everywhere()))
     async with Node(config, plugins=plugins) as node:
-        if not config.listen:
-            await _listen_everywhere(node)
         yield node
 
 
-async def _listen_everywhere(node: Node) -> None:
-    failures: list[ListenFailed] = []
-    for host in _HOSTS:
-        try:
-            await _listen(node, host)
-        except ListenFailed as error:
-            failures.append(error)
-    if not node.addresses:
-        raise failures[0]
-    for failure in failures:
-        tell(f"not listening on {failure.address}: {failure.reason}")
+def _everywhere() -> Iterator[str]:
+    # Found out before the node starts, because its first dials leave from these ports.
+    for family, host, address in _ANY_HOST:
+        trouble = _trouble(family, host)
+        if trouble is None:
+            yield f"{address}/tcp/{PORT}"
+        elif trouble.errno == errno.EADDRINUSE:
+            tell(f"port {PORT} of {address} is taken: listening on a free port instead")
+            yield f"{address}/tcp/0"
+        else:
+            tell(f"not listening on {address}: {trouble.strerror}")
 
 
-async def _listen(node: Node, host: str) -> None:
+def _trouble(family: socket.AddressFamily, host: str) -> OSError | None:
+    """Why the usual port cannot be listened on, or None."""
     try:
-        await node.client.listen_on(f"{host}/tcp/{PORT}")
-    except ListenFailed as error:
-        await node.client.listen_on(f"{host}/tcp/0")
-        tell(f"cannot listen on {error.address} ({error.reason}): took a free port instead")
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((host, PORT))
+            probe.listen()
+    except OSError as error:
+        return error
+    return None

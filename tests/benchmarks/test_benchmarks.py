@@ -1,0 +1,56 @@
+"""Each benchmark runs, in one tiny round, and prints what it must."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from benchmarks.registry import BENCHMARKS
+from tests.interop.build import ROOT
+
+_SECONDS = 240  # js-libp2p may have to be installed first
+_WITH_JS = os.environ.get("PEERLOOM_REQUIRE_ALL") == "1"
+# `make test` needs no Node.js; CI does.
+_CONTESTANTS = ("peerloom", "py-libp2p", "blocking-tls", *(["js-libp2p"] if _WITH_JS else []))
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+
+
+@pytest.mark.timeout(_SECONDS)
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_benchmark_prints_one_json_object_on_its_last_line(name: str) -> None:
+    only = [word for contestant in _CONTESTANTS for word in ("--only", contestant)]
+    done = _run(name, "--json", "--quick", *only)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    lower_is_better = report.pop("lower_is_better", False)
+    assert lower_is_better == BENCHMARKS[name].lower_is_better
+    assert list(report) == [
+        "name", "unit", "ours", "peers", "ratio", "rounds", "settings", "versions",
+    ]  # fmt: skip
+    assert report["name"] == name
+    assert report["rounds"] == 1
+    assert report["ours"] > 0
+    assert report["peers"].keys() == report["ratio"].keys()
+    for peer, figure in report["peers"].items():
+        ours, theirs = report["ours"], figure
+        expected = theirs / ours if lower_is_better else ours / theirs
+        assert report["ratio"][peer] == pytest.approx(expected, rel=0.01)
+    assert {"peerloom", "python", "machine", *report["peers"]} <= report["versions"].keys()
+    assert "median" in done.stderr
+
+
+def test_unknown_name_is_refused_with_the_names_that_there_are() -> None:
+    done = _run("stream-tcp-tsl")
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in BENCHMARKS)

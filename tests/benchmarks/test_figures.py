@@ -1,0 +1,61 @@
+"""Figures, and the bytes that benchmarks carry."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.figures import Figures
+from benchmarks.workers.payload import BLOCK_BYTES, Tag, blocks, blocks_of, expected_tag
+
+_RING = blocks_of(1)
+
+
+def test_ours_is_the_backend_with_the_worse_median() -> None:
+    figures = Figures({"peerloom-asyncio": (9, 1, 9), "peerloom-trio": (5, 5, 5), "js": (1, 1, 1)})
+    assert figures.worst_of_ours() == "peerloom-trio"
+
+
+def test_ours_is_the_slower_backend_where_lower_is_better() -> None:
+    figures = Figures(
+        {"peerloom-asyncio": (9, 1, 9), "peerloom-trio": (5, 5, 5)}, lower_is_better=True
+    )
+    assert figures.worst_of_ours() == "peerloom-asyncio"
+
+
+def test_ratio_is_the_median_of_the_rounds_not_the_ratio_of_the_medians() -> None:
+    figures = Figures({"peerloom-trio": (10, 40, 90), "js": (10, 10, 100)})
+    assert figures.ratio_to("js") == 1
+    assert figures.median_of("peerloom-trio") / figures.median_of("js") == 4
+
+
+def test_ratio_says_how_many_times_better_ours_is_where_lower_is_better() -> None:
+    assert Figures({"peerloom-trio": (2,), "js": (10,)}, lower_is_better=True).ratio_to("js") == 5
+
+
+def test_ratio_needs_one_of_ours() -> None:
+    with pytest.raises(LookupError):
+        Figures({"js": (1,)}).ratio_to("js")
+
+
+@given(cuts=st.lists(st.integers(0, 3 * BLOCK_BYTES), max_size=8).map(sorted))
+@settings(max_examples=30, deadline=None)
+def test_tag_does_not_depend_on_where_reads_ended(cuts: list[int]) -> None:
+    data, tag = b"".join(_RING[:3]), Tag()
+    for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        tag.update(data[start:end])
+    assert tag.digest().hex() == expected_tag(1, len(data))
+
+
+def test_tag_notices_exchanged_blocks() -> None:
+    tag = Tag()
+    for block in (_RING[1], _RING[0], _RING[2]):
+        tag.update(block)
+    assert tag.digest().hex() != expected_tag(1, 3 * BLOCK_BYTES)
+
+
+def test_blocks_go_round() -> None:
+    rounds = list(blocks(_RING, (len(_RING) + 2) * BLOCK_BYTES))
+    assert rounds[-2:] == _RING[:2]
+    assert len(set(_RING)) == len(_RING)
