@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = ("run", "init", "id", "ping", "perf", "plugins", "send", "receive", "demo")
-HEAVY = ("libp2p", "trio", "OpenSSL", "psutil", "prometheus_client", "rich.console", "sqlite3")
+HEAVY = ("libp2p", "trio", "OpenSSL", "psutil", "prometheus_client", "rich.console")
 
 GREETER = """
 import typer
@@ -62,7 +62,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert all(f"\n  {name}" in done.stdout for name in COMMANDS)
     assert "demo-" not in done.stdout
-    assert peerloom(tmp_path).stdout == done.stdout
+    assert done.stdout in peerloom(tmp_path).stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)

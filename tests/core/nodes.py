@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from peerloom import Node
 from peerloom._config import NetworkConfig
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from peerloom import Stream
+
+E = TypeVar("E")
 
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
@@ -39,6 +41,13 @@ async def echo(stream: Stream) -> None:
     async for chunk in stream:
         await stream.send(chunk)
     await stream.aclose()
+
+
+async def heard(events: AsyncIterator[Any], kind: type[E]) -> E:
+    """The next event, which must be of that kind."""
+    event = await anext(events)
+    assert isinstance(event, kind), event
+    return event
 
 
 @asynccontextmanager

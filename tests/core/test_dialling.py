@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 from multiaddr import Multiaddr
+
 from peerloom._swarm._dial_plan import needs_resolving, ranked
 from peerloom._swarm._dial_race import PARALLEL, DialRace
 

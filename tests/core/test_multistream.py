@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from peerloom._errors import NegotiationFailed, ProtocolNotSupported
 from peerloom._framing import encode_message
 from peerloom._swarm._multistream import MAX_PROPOSALS, Proposer, Responder

@@ -7,6 +7,7 @@ import logging
 
 import anyio
 import pytest
+
 from peerloom import (
     DialFailed,
     KeyPair,
@@ -22,8 +23,7 @@ from peerloom import (
     StreamReset,
     WrongPeerId,
 )
-
-from tests.core.nodes import LOOPBACK, Serving, echo, two_nodes
+from tests.core.nodes import LOOPBACK, Serving, echo, heard, two_nodes
 
 
 async def test_a_node_listens_when_its_block_begins() -> None:
@@ -31,7 +31,7 @@ async def test_a_node_listens_when_its_block_begins() -> None:
         (address,) = node.addresses
         assert str(address).endswith(f"/p2p/{node.peer_id}")
         async with node.client.events(ListeningOn) as events:
-            first = await anext(events)
+            first = await heard(events, ListeningOn)
             assert str(address).startswith(str(first.address))
 
 
@@ -61,15 +61,17 @@ async def test_what_the_block_raises_comes_out_as_it_is() -> None:
 
 
 async def test_a_cancelled_block_still_says_goodbye_to_its_peers() -> None:
-    async with Node(NetworkConfig(listen=[LOOPBACK])) as stays:
-        async with stays.client.events(PeerDisconnected) as events:
-            with anyio.CancelScope() as scope:
-                async with Node() as leaves:
-                    await leaves.client.dial(stays.addresses[0])
-                    scope.cancel()
-                    await anyio.sleep_forever()
-            with anyio.fail_after(5):
-                assert (await anext(events)).cause == "the other side closed it"
+    async with (
+        Node(NetworkConfig(listen=[LOOPBACK])) as stays,
+        stays.client.events(PeerDisconnected) as events,
+    ):
+        with anyio.CancelScope() as scope:
+            async with Node() as leaves:
+                await leaves.client.dial(stays.addresses[0])
+                scope.cancel()
+                await anyio.sleep_forever()
+        with anyio.fail_after(5):
+            assert (await heard(events, PeerDisconnected)).cause == "the other side closed it"
 
 
 async def test_a_client_of_a_closed_node_says_so() -> None:
@@ -151,16 +153,16 @@ async def test_a_reset_is_not_an_end() -> None:
 
 
 async def test_a_wrong_peer_id_fails_that_address_only() -> None:
-    async with Node(NetworkConfig(listen=[LOOPBACK])) as right:
-        async with Node(NetworkConfig(listen=[LOOPBACK])) as wrong, Node() as asking:
-            bare = Multiaddr(str(wrong.addresses[0]).partition("/p2p/")[0])
-            with pytest.raises(DialFailed) as raised:
-                await asking.client.dial(right.peer_id, [bare])
-            ((address, cause),) = raised.value.attempts
-            assert address == bare
-            assert isinstance(cause, WrongPeerId)
-            both = [bare, right.addresses[0]]
-            assert (await asking.client.dial(right.peer_id, both)).peer == right.peer_id
+    listening = NetworkConfig(listen=[LOOPBACK])
+    async with Node(listening) as right, Node(listening) as wrong, Node() as asking:
+        bare = Multiaddr(str(wrong.addresses[0]).partition("/p2p/")[0])
+        with pytest.raises(DialFailed) as raised:
+            await asking.client.dial(right.peer_id, [bare])
+        ((address, cause),) = raised.value.attempts
+        assert address == bare
+        assert isinstance(cause, WrongPeerId)
+        both = [bare, right.addresses[0]]
+        assert (await asking.client.dial(right.peer_id, both)).peer == right.peer_id
 
 
 async def test_concurrent_dials_share_one_connection() -> None:
@@ -187,33 +189,48 @@ async def test_a_node_does_not_dial_itself() -> None:
 
 
 async def test_both_sides_hear_of_a_connection_and_of_its_end() -> None:
-    async with Node(NetworkConfig(listen=[LOOPBACK])) as serving, Node() as asking:
-        async with (
-            serving.client.events(PeerConnected, PeerDisconnected) as theirs,
-            asking.client.events(PeerConnected, PeerDisconnected) as ours,
-        ):
-            await asking.client.dial(serving.addresses[0])
-            with anyio.fail_after(5):
-                assert (await anext(theirs)).peer == asking.peer_id
-                assert (await anext(ours)).peer == serving.peer_id
-                assert await asking.client.disconnect(serving.peer_id) == 1
-                assert (await anext(ours)).cause == "closed by the application"
-                gone = await anext(theirs)
-                assert (gone.peer, gone.remaining) == (asking.peer_id, 0)
+    async with (
+        Node(NetworkConfig(listen=[LOOPBACK])) as serving,
+        Node() as asking,
+        serving.client.events(PeerConnected, PeerDisconnected) as theirs,
+        asking.client.events(PeerConnected, PeerDisconnected) as ours,
+    ):
+        await asking.client.dial(serving.addresses[0])
+        with anyio.fail_after(5):
+            assert (await heard(theirs, PeerConnected)).peer == asking.peer_id
+            assert (await heard(ours, PeerConnected)).peer == serving.peer_id
+            assert await asking.client.disconnect(serving.peer_id) == 1
+            assert (await heard(ours, PeerDisconnected)).cause == "closed by the application"
+            gone = await heard(theirs, PeerDisconnected)
+            assert (gone.peer, gone.remaining) == (asking.peer_id, 0)
 
 
 async def test_an_idle_connection_is_closed_and_a_protected_one_is_not() -> None:
-    async with Node(NetworkConfig(listen=[LOOPBACK], keep_alive_seconds=60)) as serving:
-        async with Node(NetworkConfig(keep_alive_seconds=0)) as asking:
-            await asking.client.dial(serving.addresses[0])
-            await asking.client.protect(serving.peer_id)
-            asking._swarm.close_idle()
-            assert len(await asking.client.connections()) == 1
-            async with asking.client.events(PeerDisconnected) as events:
-                await asking.client.unprotect(serving.peer_id)
-                asking._swarm.close_idle()
-                with anyio.fail_after(10):
-                    assert (await anext(events)).cause == "nothing needs it"
+    serving = Node(NetworkConfig(listen=[LOOPBACK], keep_alive_seconds=60))
+    asking = Node(NetworkConfig(keep_alive_seconds=0))
+    async with serving, asking, asking.client.events(PeerDisconnected) as events:
+        await asking.client.dial(serving.addresses[0])
+        await asking.client.protect(serving.peer_id)
+        asking._swarm.close_idle()
+        assert len(await asking.client.connections()) == 1
+        await asking.client.unprotect(serving.peer_id)
+        asking._swarm.close_idle()
+        with anyio.fail_after(10):
+            gone = await heard(events, PeerDisconnected)
+        assert (gone.cause, gone.intended) == ("nothing needs it", True)
+
+
+async def one_byte_back(asking: Node, serving: Node) -> None:
+    stream = await asking.client.open_stream(serving.peer_id, "/echo/1")
+    await stream.send(b"y")
+    assert await stream.receive() == b"y"
+    await stream.aclose()
+
+
+async def all_streams_ended(node: Node) -> None:
+    # Nothing tells when the other side's end of a stream has closed.
+    while node._swarm.status()["inbound_streams"].get("/echo/1"):  # noqa: ASYNC110
+        await anyio.sleep(0.01)
 
 
 async def test_streams_of_one_peer_beyond_the_bound_are_reset_and_slots_come_back() -> None:
@@ -225,17 +242,12 @@ async def test_streams_of_one_peer_beyond_the_bound_are_reset_and_slots_come_bac
             assert await stream.receive() == b"x"
             streams.append(stream)
         with pytest.raises(StreamReset):
-            one_more = await asking.client.open_stream(serving.peer_id, "/echo/1")
-            await one_more.receive()
+            await one_byte_back(asking, serving)
         for stream in streams:
             await stream.aclose()
         with anyio.fail_after(5):
-            while serving._swarm.status()["inbound_streams"].get("/echo/1"):
-                await anyio.sleep(0.01)
-        again = await asking.client.open_stream(serving.peer_id, "/echo/1")
-        await again.send(b"y")
-        assert await again.receive() == b"y"
-        await again.aclose()
+            await all_streams_ended(serving)
+        await one_byte_back(asking, serving)
 
 
 async def test_status_tells_of_swarm_loop_and_plugins() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from peerloom import ProtocolNotSupported
-from peerloom._meta import Perf
+from peerloom import Perf, ProtocolNotSupported
 from peerloom._meta._perf import PERF_PROTOCOL
 from tests.core.meta_nodes import connect, started_node
 

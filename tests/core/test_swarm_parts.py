@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+
 from peerloom._behaviour import Behaviour, InboundProtocol
 from peerloom._config import Limits
 from peerloom._errors import PluginError, StreamLimitReached

@@ -7,6 +7,7 @@ import socket
 import anyio
 import pytest
 from multiaddr import Multiaddr
+
 from peerloom._errors import ListenFailed
 from peerloom._links import DialOptions, RawLink
 from peerloom._transports import MemoryNetwork, MemoryTransport, TcpTransport
@@ -91,15 +92,14 @@ async def test_a_refused_tcp_dial_says_so() -> None:
 async def test_closing_a_tcp_listener_ends_a_waiting_accept() -> None:
     transport = TcpTransport()
     with anyio.fail_after(5):
-        async with anyio.create_task_group() as tasks:
-            async with transport.listen(ANY_PORT) as listener:
+        async with anyio.create_task_group() as tasks, transport.listen(ANY_PORT) as listener:
 
-                async def accept() -> None:
-                    with pytest.raises(anyio.ClosedResourceError):
-                        await listener.accept()
+            async def accept() -> None:
+                with pytest.raises(anyio.ClosedResourceError):
+                    await listener.accept()
 
-                tasks.start_soon(accept)
-                await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(accept)
+            await anyio.wait_all_tasks_blocked()
 
 
 async def test_memory_links_carry_bytes_and_ends() -> None:

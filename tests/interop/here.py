@@ -15,9 +15,9 @@ from peerloom import (
     PeerConnected,
     PeerDisconnected,
     PeerId,
+    Perf,
     Stream,
 )
-from peerloom._meta import Perf
 
 from .party import Fields, Party, resident_bytes
 from .scripts import ECHO, SCRIPTS, Task, echo

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
+from peerloom._discovery import DiscoveryPlugin
 from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin
 from peerloom.plugin import Command, ConfigSection, Event
 from tests.packaging.tree import PACKAGES, ROOT, example_of_the_readme, project_texts
@@ -19,7 +20,12 @@ from tests.packaging.tree import PACKAGES, ROOT, example_of_the_readme, project_
 if TYPE_CHECKING:
     from pathlib import Path
 
-CORE_PLUGINS = (IdentifyPlugin(agent="", protocol_version=""), PingPlugin(), PerfPlugin())
+CORE_PLUGINS = (
+    DiscoveryPlugin(),
+    IdentifyPlugin(agent="", protocol_version=""),
+    PingPlugin(),
+    PerfPlugin(),
+)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -63,7 +69,7 @@ def _settings(*classes: type[attrs.AttrsInstance]) -> set[str]:
 
 
 def _named_in(package: Path) -> set[str]:
-    return set(re.findall(r"`(\w+)`", (package / "README.md").read_text(encoding="utf-8")))
+    return set(re.findall(r"`(\w+)(?:\([^`]*\))?`", (package / "README.md").read_text(encoding="utf-8")))
 
 
 @pytest.mark.timeout(180)  # a cold cache of mypy

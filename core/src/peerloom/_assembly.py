@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._config_file import network_setting_types
 from ._discovery import DiscoveryPlugin
 from ._meta import IdentifyPlugin, PerfPlugin, PingPlugin
 from ._muxers import Yamux, YamuxSettings
@@ -73,4 +74,5 @@ def load_inventory(
         config.plugins,
         core=[plugin.info.name for plugin in core],
     )
-    return load_plugins(candidates, selection.left_out)
+    reserved = {*network_setting_types(), "plugins"}
+    return load_plugins(candidates, selection.left_out, reserved)

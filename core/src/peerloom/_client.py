@@ -20,6 +20,7 @@ from ._commands import (
     FindPeer,
     ListenOn,
     OpenStream,
+    Perf,
     Ping,
     Protect,
     RemoveExternalAddress,
@@ -36,6 +37,7 @@ from ._subscriptions import Subscription
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ._commands import PerfResult
     from ._endpoint import ConnectionInfo
     from ._event_loop import EventLoop
     from ._stream import Stream
@@ -173,6 +175,12 @@ class NetworkClient:
     async def ping(self, peer: AnyPeer) -> float:
         """Ping a connected peer; gives the round trip in seconds."""
         return await self.call(Ping(_peer(peer)))
+
+    async def perf(
+        self, peer: AnyPeer, upload_bytes: int = 0, download_bytes: int = 0
+    ) -> PerfResult:
+        """Measure how fast bytes go to a peer and come back; it must serve measurements."""
+        return await self.call(Perf(_peer(peer), upload_bytes, download_bytes))
 
     async def find_peer(self, peer: AnyPeer) -> tuple[Multiaddr, ...]:
         """Find a peer's addresses through a peer-routing plugin."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import ge, le
 from multiaddr import Multiaddr
 
 from ._endpoint import ConnectionInfo
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from ._dispatch import CommandHandler
     from ._peer_id import PeerId
+
+MAX_PERF_BYTES: Final = (1 << 64) - 1  # libp2p/specs, perf: a 64-bit number asks for them
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -165,6 +168,42 @@ class Ping(Command[float]):
     """Ping a connected peer; answers with the round trip in seconds."""
 
     peer: PeerId
+
+
+@frozen
+class PerfResult:
+    """What a measurement found.
+
+    Attributes:
+        upload_bytes: bytes sent.
+        download_bytes: bytes received.
+        upload_seconds: from opening the stream until the peer, having read all, answered.
+        download_seconds: from the first answer until the end of the stream.
+    """
+
+    upload_bytes: int
+    download_bytes: int
+    upload_seconds: float
+    download_seconds: float
+
+
+@frozen
+class Perf(Command[PerfResult]):
+    """Send bytes to a peer, then have it send some; answers with how long both took.
+
+    Raises `ProtocolNotSupported` when the peer does not serve measurements.
+
+    Attributes:
+        peer: with whom.
+        upload_bytes: how many to send.
+        download_bytes: how many to ask for.
+    """
+
+    timeout_seconds: ClassVar[float] = 600.0
+
+    peer: PeerId
+    upload_bytes: int = field(default=0, validator=ge(0))
+    download_bytes: int = field(default=0, validator=[ge(0), le(MAX_PERF_BYTES)])
 
 
 @frozen

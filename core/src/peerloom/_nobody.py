@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ._commands import AddPeerAddresses, Command, FindPeer, Ping
+from ._commands import AddPeerAddresses, Command, FindPeer, Perf, Ping
 from ._errors import NoHandler
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ANSWERED_BY: Final[Mapping[type[Command[Any]], str]] = {
     AddPeerAddresses: "core's plugin discovery answers it: enable it",
+    Perf: "core's plugin perf answers it: enable it",
     Ping: "core's plugin ping answers it: enable it",
     FindPeer: "a plugin with the capability peer-routing answers it: install peerloom-kad",
 }

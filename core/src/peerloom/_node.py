@@ -61,6 +61,7 @@ class Node:
     Attributes:
         client: commands and events.
         config: what it was given.
+        metrics: what it counts; ``metrics.registry()`` shows it to Prometheus.
     """
 
     client: NetworkClient
@@ -74,6 +75,7 @@ class Node:
     ) -> None:
         self.config = config or NetworkConfig()
         self._plugins = tuple(plugins)
+        self.metrics = Metrics()
         self._runtime = runtime or SystemRuntime()
         self._running: AsyncExitStack | None = None
         self._identity: KeyPair | None = None
@@ -165,7 +167,7 @@ class Node:
         inventory: Inventory = load_inventory(self._swarm, self.config, self._plugins, self._status)
         sections = [section for plugin in inventory.plugins for section in plugin.sections]
         services = NodeServices(
-            self._swarm, self.client, store, self.identity, self._runtime, Metrics()
+            self._swarm, self.client, store, self.identity, self._runtime, self.metrics
         )
         absent = {broken.name for broken in inventory.broken} | set(inventory.left_out)
         settings = resolve_settings(self.config, sections, absent)

@@ -19,7 +19,7 @@ _BROKEN_PIPE_STATUS: Final = 141  # what a shell reports for a process that SIGP
 def run_app() -> None:
     """Build the app and run it; an error of Peerloom becomes one line and status 1."""
     try:
-        build_app()()
+        build_app()(prog_name="peerloom")
     except PeerloomError as error:
         tell(f"peerloom: {one_line(error)}")
         sys.exit(1)
@@ -48,20 +48,26 @@ def build_app() -> typer.Typer:
     return app
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"peerloom {version('peerloom')}")
+        raise typer.Exit
+
+
 def _peerloom(
     *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True)
+    version: Annotated[  # noqa: ARG001 - its callback does all
+        bool,
+        typer.Option(
+            "--version", help="Print the version, and exit.", is_eager=True, callback=_print_version
+        ),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what happens inside, to standard error.")
     ] = False,
 ) -> None:
     """Peerloom: a libp2p node made of plugins."""
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(f"peerloom {version_of('peerloom')}")
-        raise typer.Exit
     level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(format="peerloom: %(levelname)s: %(message)s", level=level)

@@ -18,9 +18,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(data: DataFolder = None, plugin: Plugins = None, no_plugin: NoPlugins = None) -> None:
-    """Write a configuration file that explains every setting, and make an identity.
+    """Write a commented configuration and an identity.
 
-    What exists already is left as it is.
+    The file explains every setting. What exists already is left as it is.
     """
     settings = settings_of(data=data, plugin=plugin, no_plugin=no_plugin)
     folder = settings.folder()

@@ -32,8 +32,7 @@ def perf(
 
 
 async def _perf(address: str, upload: int, download: int) -> None:
-    from peerloom import Node, PeerloomError, ProtocolNotSupported
-    from peerloom._meta import Perf
+    from peerloom import Node, PeerloomError, Perf, ProtocolNotSupported
 
     from ._targets import connect
 

@@ -49,9 +49,10 @@ def receive(
     as_json: AsJson = False,
     trio: Trio = False,
 ) -> None:
-    """Fetch the file that a ticket names, verify it, and print where it is.
+    """Fetch the file that a ticket names.
 
-    A transfer that breaks off is taken up again; so it is when the same command is run again.
+    The file is verified, and its path is printed. An existing file is never replaced. What
+    breaks off is taken up again, at once or when the same command is run again.
     """
     from peerloom._ticket import Ticket
 

@@ -36,7 +36,10 @@ def send(
     data: DataFolder = None,
     trio: Trio = False,
 ) -> None:
-    """Print a ticket for a file, and serve the file until it is fetched or this is stopped."""
+    """Print a ticket for a file, and serve the file.
+
+    This ends when the file has been fetched once and verified, or by Ctrl-C or SIGTERM.
+    """
     from ._running import run_until_signal
 
     settings = settings_of(config, data, listen)

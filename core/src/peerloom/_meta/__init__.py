@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._identify import IdentifyPlugin
-from ._perf import Perf, PerfPlugin, PerfResult
+from ._perf import PerfPlugin
 from ._ping import PingPlugin
 
-__all__ = ["IdentifyPlugin", "Perf", "PerfPlugin", "PerfResult", "PingPlugin"]
+__all__ = ["IdentifyPlugin", "PerfPlugin", "PingPlugin"]

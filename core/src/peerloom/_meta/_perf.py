@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from attrs import field, frozen
-from attrs.validators import ge, le
 
-from peerloom._commands import Command
+from peerloom._commands import Perf, PerfResult
 from peerloom._config import ConfigSection, at_least
 from peerloom._errors import MalformedMessage
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
@@ -16,12 +15,10 @@ from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 from ._exchange import closing, receive_exactly
 
 if TYPE_CHECKING:
-    from peerloom._peer_id import PeerId
     from peerloom._stream import Stream
     from peerloom.plugin import CommandHandler, PluginContext
 
 PERF_PROTOCOL: Final = "/perf/1.0.0"
-MAX_BYTES: Final = (1 << 64) - 1
 MAX_STREAMS: Final = 8  # measurements at a time; more would only measure each other
 STALL_SECONDS: Final = 30.0  # a measurement in which nothing moves for so long has failed
 _BLOCK: Final = bytes(128 * 1024)
@@ -40,42 +37,6 @@ class PerfConfig:
 
     serve: bool = False
     max_streams_per_peer: int = field(default=2, validator=at_least(1))
-
-
-@frozen
-class PerfResult:
-    """What a measurement found.
-
-    Attributes:
-        upload_bytes: bytes sent.
-        download_bytes: bytes received.
-        upload_seconds: from opening the stream until the peer, having read all, answered.
-        download_seconds: from the first answer until the end of the stream.
-    """
-
-    upload_bytes: int
-    download_bytes: int
-    upload_seconds: float
-    download_seconds: float
-
-
-@frozen
-class Perf(Command[PerfResult]):
-    """Send bytes to a peer, then have it send some; answers with how long both took.
-
-    Raises `ProtocolNotSupported` when the peer does not serve measurements.
-
-    Attributes:
-        peer: with whom.
-        upload_bytes: how many to send.
-        download_bytes: how many to ask for.
-    """
-
-    timeout_seconds: ClassVar[float] = 600.0
-
-    peer: PeerId
-    upload_bytes: int = field(default=0, validator=ge(0))
-    download_bytes: int = field(default=0, validator=[ge(0), le(MAX_BYTES)])
 
 
 class PerfBehaviour(Behaviour):

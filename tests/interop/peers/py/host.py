@@ -44,7 +44,7 @@ def create_host(settings: Fields) -> BasicHost:
         sec_opt=dict(_named(_SECURITIES, name)(keys) for name in settings["security"]),
     )
     _tame(host)
-    return host  # type: ignore[no-any-return]
+    return host
 
 
 def _tame(host: Any) -> None:
