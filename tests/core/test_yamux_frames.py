@@ -34,7 +34,7 @@ def test_header_comes_out_as_it_went_in(kind, flags, stream_id, length):
     assert decoder.body_left == (length if kind == 0 else 0)
 
 
-def take_all(decoder: FrameDecoder, frames: list) -> None:
+def take_all(decoder: FrameDecoder, frames: list[tuple[Header, bytearray]]) -> None:
     while True:
         if decoder.body_left:
             piece = decoder.take_payload()
@@ -56,7 +56,8 @@ def test_decoder_gives_the_same_frames_wherever_the_reads_end(frames, cuts):
         length = len(body) if kind == 0 else rest
         wire += encode_header(kind, flags, stream_id, length) + body
         expected.append((Header(kind, flags, stream_id, length), bytearray(body)))
-    decoder, got, start = FrameDecoder(), [], 0
+    got: list[tuple[Header, bytearray]] = []
+    decoder, start = FrameDecoder(), 0
     while start < len(wire):
         cut = cuts[start % len(cuts)]
         decoder.feed(wire[start : start + cut])

@@ -89,6 +89,7 @@ def test_window_update_is_sent_when_half_is_read_not_at_every_read():
     listener = session()
     deliver(listener, frame(1, 1, 1, 0) + frame(0, 0, 1, INITIAL))
     stream = listener.accept_stream()
+    assert stream is not None
     for _ in range(127):
         listener.read(stream, 1024)
         assert not listener.has_output

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import ByteStream
 from attrs import define, field
 from multiaddr import Multiaddr
 
+from peerloom._libp2p import KeyPair
 from peerloom._links import RawLink, Role, Secured
 from peerloom._muxers import Yamux, YamuxSettings
 from peerloom._muxers._yamux_frames import FrameDecoder, Header, encode_header
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 ADDRESS = Multiaddr("/memory/1")
 
 
-def session(*, dialer: bool = False, **settings: float) -> YamuxSession:
+def session(*, dialer: bool = False, **settings: Any) -> YamuxSession:
     return YamuxSession(dialer=dialer, settings=YamuxSettings(**settings), now=0.0)
 
 
@@ -171,8 +172,11 @@ def pipe_pair(capacity: int = 256 * 1024) -> tuple[Pipe, Pipe]:
     return one, other
 
 
-def make_link(pipe: ByteStream, role: Role, **settings: float) -> YamuxLink:
-    secured = Secured(peer=None, public_key=None, records=NullRecords(), muxer=None, early_data=[])
+def make_link(pipe: ByteStream, role: Role, **settings: Any) -> YamuxLink:
+    key = KeyPair.from_seed(bytes(32)).public_key
+    secured = Secured(
+        peer=key.peer_id, public_key=key, records=NullRecords(), muxer=None, early_data=[]
+    )
     raw = RawLink(stream=pipe, local_address=ADDRESS, remote_address=ADDRESS)
     return Yamux(SystemRuntime(), YamuxSettings(**settings)).upgrade(secured, raw, role)
 
@@ -195,7 +199,7 @@ class Ends:
 
 
 @asynccontextmanager
-async def linked(capacity: int = 256 * 1024, **settings: float) -> AsyncIterator[Ends]:
+async def linked(capacity: int = 256 * 1024, **settings: Any) -> AsyncIterator[Ends]:
     """Two links that run while the context lasts."""
     one, other = pipe_pair(capacity)
     ends = Ends(

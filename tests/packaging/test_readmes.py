@@ -69,7 +69,9 @@ def _settings(*classes: type[attrs.AttrsInstance]) -> set[str]:
 
 
 def _named_in(package: Path) -> set[str]:
-    return set(re.findall(r"`(\w+)(?:\([^`]*\))?`", (package / "README.md").read_text(encoding="utf-8")))
+    return set(
+        re.findall(r"`(\w+)(?:\([^`]*\))?`", (package / "README.md").read_text(encoding="utf-8"))
+    )
 
 
 @pytest.mark.timeout(180)  # a cold cache of mypy
