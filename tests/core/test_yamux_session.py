@@ -46,6 +46,13 @@ def accepted(listener, stream_id=1):
     return listener.accept_stream()
 
 
+def waiting(listener):
+    """The next stream that waits to be accepted."""
+    stream = listener.accept_stream()
+    assert stream is not None
+    return stream
+
+
 def violates(to, data):
     with pytest.raises(MuxerViolation):
         deliver(to, data)
@@ -136,7 +143,7 @@ def test_inbound_streams_past_the_bound_are_reset():
     listener = session(max_inbound_streams=2)
     deliver(listener, b"".join(frame(WINDOW_UPDATE, SYN, n, 0) for n in (1, 3, 5, 7)))
     assert headers(output(listener)) == [Header(WINDOW_UPDATE, RST, n, 0) for n in (5, 7)]
-    assert [accepted(listener).id for _ in range(2)] == [1, 3]
+    assert [waiting(listener).id for _ in range(2)] == [1, 3]
     assert listener.accept_stream() is None
 
 
@@ -295,7 +302,7 @@ def test_the_length_of_a_reset_is_no_credit():
 def test_a_syn_may_bring_credit():
     listener = session()
     deliver(listener, frame(WINDOW_UPDATE, SYN, 1, 1000))
-    assert accepted(listener).send_window == INITIAL + 1000
+    assert waiting(listener).send_window == INITIAL + 1000
 
 
 def test_a_sender_stops_at_the_window_and_goes_on_with_credit():
@@ -400,7 +407,7 @@ def test_a_reset_is_a_reset_in_every_form(kind, flags):
 def test_a_stream_may_be_opened_and_ended_in_one_frame(kind):
     listener = session()
     deliver(listener, frame(kind, SYN | FIN, 1, 0))
-    stream = accepted(listener)
+    stream = waiting(listener)
     assert stream.eof_received
 
 
@@ -408,7 +415,7 @@ def test_data_together_with_a_fin_comes_before_the_end():
     listener = session()
     wire = frame(DATA, SYN | FIN, 1, 5, b"hello")
     deliver(listener, wire[:-2])
-    stream = accepted(listener)
+    stream = waiting(listener)
     assert listener.read(stream, 10) == b"hel"
     assert not stream.eof_received
     deliver(listener, wire[-2:])
@@ -494,7 +501,7 @@ def test_a_reset_in_the_middle_of_a_payload_discards_the_rest():
     listener.reset(stream)
     deliver(listener, wire[500:] + frame(WINDOW_UPDATE, SYN, 3, 0))
     assert stream.received.size == 0
-    assert accepted(listener).id == 3
+    assert waiting(listener).id == 3
 
 
 def test_a_reset_drops_what_waits_to_be_sent():

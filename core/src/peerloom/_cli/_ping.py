@@ -1,7 +1,6 @@
 """``peerloom ping``: the round trip to a peer, again and again."""
 
 from functools import partial
-from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,7 +48,7 @@ def summary(sent: int, trips: list[float]) -> str:
     text = f"{len(trips)} of {sent} answered"
     if not trips:
         return text
-    times = (min(trips), fmean(trips), max(trips))
+    times = (min(trips), sum(trips) / len(trips), max(trips))
     return f"{text}; least, mean, most: {', '.join(map(milliseconds, times))}"
 
 
