@@ -183,10 +183,11 @@ class Node:
             try:
                 await self._swarm.listen_on(address)
             except ListenFailed as error:
-                logger.warning("%s", error)
                 failures.append(error)
         if failures and not self._swarm.listen_addresses():
             raise failures[0]
+        for failure in failures:
+            logger.warning("%s", failure)
         self._loop.announce(NodeStarted())
 
     async def _run_loop(self) -> None:

@@ -162,13 +162,14 @@ class YamuxLink(MuxedLink):
             self._read_ended.set()
 
     async def _handle(self, pieces: list[bytes]) -> None:
-        session = self._session
+        session, now = self._session, self.now()
         for piece in pieces:
-            more = session.receive_data(piece, self.now())
+            more = session.receive_data(piece, now)
             while more:
                 self._dispatch()
                 await checkpoint()
-                more = session.receive_more(self.now())
+                now = self.now()
+                more = session.receive_more(now)
         self._dispatch()
 
     def _dispatch(self) -> None:

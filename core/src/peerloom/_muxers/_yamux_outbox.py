@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FRAME_BYTES: Final = 128 * 1024
 # What one write carries: enough for big records and few system calls, little enough that a
 # control frame is not kept waiting.
-PULL_BYTES: Final = 512 * 1024
+PULL_BYTES: Final = 256 * 1024
 
 
 class Pulled(NamedTuple):

@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from anyio.abc import SocketStream
 
 from peerloom._addresses import interface_hosts, tcp_address, tcp_endpoint
 from peerloom._errors import ListenFailed
 from peerloom._links import DialOptions, Listener, RawLink, Transport
+
+from ._socket_pipe import SocketPipe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -108,9 +109,10 @@ class TcpListener(Listener):
                 if error.errno not in _ACCEPT_RETRY:
                     raise
             else:
+                sock.settimeout(0)
                 with suppress(OSError):  # it may be gone already: take the next one
                     _set_nodelay(sock)
-                    return _link(await SocketStream.from_socket(sock))
+                    return _link(sock)
                 sock.close()
 
 
@@ -132,7 +134,7 @@ def _listening_socket(family: socket.AddressFamily, host: str, port: int) -> soc
 
 async def _connect(
     family: socket.AddressFamily, host: str, port: int, source: tuple[str, int] | None
-) -> SocketStream:
+) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.settimeout(0)
@@ -149,21 +151,20 @@ async def _connect(
         if sock.getsockname() == sock.getpeername():
             # From our listen port to our own listen port TCP connects a socket to itself.
             raise OSError(errno.EADDRINUSE, "connected to itself")
-        return await SocketStream.from_socket(sock)
     except BaseException:
         sock.close()
         raise
+    return sock
 
 
 def _set_nodelay(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _link(stream: SocketStream) -> RawLink:
-    local = stream.extra(anyio.abc.SocketAttribute.local_address)
-    remote = stream.extra(anyio.abc.SocketAttribute.remote_address)
+def _link(sock: socket.socket) -> RawLink:
+    local, remote = sock.getsockname(), sock.getpeername()
     return RawLink(
-        stream=stream,
-        local_address=tcp_address(str(local[0]), int(local[1])),
-        remote_address=tcp_address(str(remote[0]), int(remote[1])),
+        stream=SocketPipe(sock),
+        local_address=tcp_address(local[0], local[1]),
+        remote_address=tcp_address(remote[0], remote[1]),
     )

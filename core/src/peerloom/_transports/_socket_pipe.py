@@ -1,0 +1,85 @@
+"""SocketPipe: a connected socket as a byte stream, tried first and waited for only when it must be.
+
+anyio's own socket stream pauses and resumes asyncio's transport at every read, and reads at most
+256 KiB; with bulk data that was a third of a receiver's time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.abc import ByteStream
+from anyio.lowlevel import checkpoint
+
+if TYPE_CHECKING:
+    import socket
+
+LEAST_READ_BYTES: Final = 16 * 1024  # an idle connection shall not cost a large buffer
+MOST_READ_BYTES: Final = 512 * 1024
+
+
+class SocketPipe(ByteStream):
+    """Owns a connected, non-blocking stream socket.
+
+    One task may read and one may write at a time. Reads ask for more when they come back full,
+    and for less when they come back nearly empty, so that small messages cost small buffers.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._read_bytes = LEAST_READ_BYTES
+        self._closed = False
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
+        await checkpoint()
+        while True:
+            try:
+                data = self._socket.recv(min(max_bytes, self._read_bytes))
+            except (BlockingIOError, InterruptedError):
+                await anyio.wait_readable(self._socket)
+            except OSError as error:
+                raise self._broken() from error
+            else:
+                self._adapt(len(data))
+                if not data:
+                    raise anyio.EndOfStream
+                return data
+
+    async def send(self, item: bytes | bytearray | memoryview) -> None:
+        """Hand all of it to the system, waiting while its buffer is full."""
+        await checkpoint()
+        left = memoryview(item)
+        while left:
+            try:
+                left = left[self._socket.send(left) :]
+            except (BlockingIOError, InterruptedError):
+                await anyio.wait_writable(self._socket)
+            except OSError as error:
+                raise self._broken() from error
+
+    async def send_eof(self) -> None:
+        """End the writing half."""
+        await checkpoint()
+        try:
+            self._socket.shutdown(1)
+        except OSError as error:
+            raise self._broken() from error
+
+    async def aclose(self) -> None:
+        """Close it; whoever waits on it gets `anyio.ClosedResourceError`."""
+        if not self._closed:
+            self._closed = True
+            anyio.notify_closing(self._socket)
+            self._socket.close()
+        await checkpoint()
+
+    def _adapt(self, received: int) -> None:
+        if received == self._read_bytes:
+            self._read_bytes = min(2 * received, MOST_READ_BYTES)
+        elif received < self._read_bytes // 8:
+            self._read_bytes = max(self._read_bytes // 2, LEAST_READ_BYTES)
+
+    def _broken(self) -> Exception:
+        return anyio.ClosedResourceError() if self._closed else anyio.BrokenResourceError()
