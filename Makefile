@@ -45,6 +45,7 @@ test: $(INSTALLED) ## all tests but those against other implementations
 
 interop: $(INSTALLED) ## the tests against other implementations of libp2p (needs Node.js 20)
 	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"
+	$(BIN)/python -m tests.interop.build
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 check: lint types metadata ## style, types, packaging metadata

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerloom import Node, PeerId
-from peerloom._cli._settings import CORE_PLUGINS
+from peerloom._core_plugins import CORE_PLUGINS
 from tests.cli.commands import peerloom
 
 if TYPE_CHECKING:

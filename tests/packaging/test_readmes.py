@@ -12,20 +12,15 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from peerloom._discovery import DiscoveryPlugin
-from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin
+from peerloom import NetworkConfig
+from peerloom._core_plugins import core_plugins
 from peerloom.plugin import Command, ConfigSection, Event
 from tests.packaging.tree import PACKAGES, ROOT, example_of_the_readme, project_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CORE_PLUGINS = (
-    DiscoveryPlugin(),
-    IdentifyPlugin(agent="", protocol_version=""),
-    PingPlugin(),
-    PerfPlugin(),
-)
+CORE_PLUGINS = core_plugins(NetworkConfig())
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 

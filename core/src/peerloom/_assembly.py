@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._config_file import network_setting_types
-from ._discovery import DiscoveryPlugin
-from ._meta import IdentifyPlugin, PerfPlugin, PingPlugin
+from ._core_plugins import CORE_PLUGINS, core_plugins
 from ._muxers import Yamux, YamuxSettings
 from ._plugins import Inventory, given_candidate, installed_candidates, load_plugins
 from ._security import Noise, Tls
@@ -59,20 +58,14 @@ def load_inventory(
     status: Callable[[], Mapping[str, Any]],
 ) -> Inventory:
     """Core's plugins, those given, and those installed, as the configuration chooses."""
-    core: list[Any] = [
-        SwarmPlugin(swarm, status),
-        DiscoveryPlugin(config.boot_nodes()),
-        IdentifyPlugin(agent=config.agent, protocol_version=config.protocol_version),
-        PingPlugin(),
-        PerfPlugin(),
-    ]
+    core = [SwarmPlugin(swarm, status), *core_plugins(config)]
     candidates = [given_candidate(plugin, "peerloom") for plugin in core]
     candidates += [given_candidate(plugin) for plugin in given]
     candidates += installed_candidates()
     selection = select_plugins(
         [candidate.name for candidate in candidates],
         config.plugins,
-        core=[plugin.info.name for plugin in core],
+        core=CORE_PLUGINS,
     )
     reserved = {*network_setting_types(), "plugins"}
     return load_plugins(candidates, selection.left_out, reserved)

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from peerloom._core_plugins import CORE_PLUGINS
+
 from ._options import ConfigFile, DataFolder, NoPlugins, Plugins, settings_of
 from ._output import say
-from ._settings import CORE_PLUGINS, installed_inventory
+from ._settings import installed_inventory
 
 if TYPE_CHECKING:
     from peerloom._config import PluginSelection

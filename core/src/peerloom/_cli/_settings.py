@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from peerloom._config import NetworkConfig, PluginSelection
     from peerloom._plugins import Candidate, Inventory
 
-CORE_PLUGINS: Final = ("discovery", "identify", "perf", "ping", "swarm")
 CONFIG_NAME: Final = "config.toml"
 
 
@@ -92,20 +91,11 @@ def installed_inventory(wanted: PluginSelection | None = None) -> Inventory:
 
 def load_with_sections(wanted: PluginSelection) -> Inventory:
     """The plugins of a node, core's own with settings included."""
-    from peerloom._discovery import DiscoveryPlugin
-    from peerloom._meta import IdentifyPlugin, PerfPlugin, PingPlugin
-    from peerloom._plugins import (
-        given_candidate,
-        installed_candidates,
-        load_plugins,
-    )
+    from peerloom._config import NetworkConfig
+    from peerloom._core_plugins import core_plugins
+    from peerloom._plugins import given_candidate, installed_candidates, load_plugins
 
-    core = (
-        DiscoveryPlugin(()),
-        IdentifyPlugin(agent="", protocol_version=""),
-        PerfPlugin(),
-        PingPlugin(),
-    )
+    core = core_plugins(NetworkConfig())
     candidates = [*(given_candidate(one, "peerloom") for one in core), *installed_candidates()]
     return load_plugins(candidates, _left_out(candidates, wanted))
 
@@ -115,6 +105,7 @@ def _left_out(
 ) -> Mapping[str, str]:
     if wanted is None:
         return {}
+    from peerloom._core_plugins import CORE_PLUGINS
     from peerloom._selection import select_plugins
 
     available = {*CORE_PLUGINS, *(candidate.name for candidate in candidates)}
