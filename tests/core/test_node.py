@@ -259,3 +259,17 @@ async def test_status_tells_of_swarm_loop_and_plugins() -> None:
         assert str(serving.addresses[0]).startswith(
             (await serving.client.status())["plugins"]["swarm"]["report"]["listen_addresses"][0]
         )
+
+
+async def test_what_the_swarm_does_is_counted_for_prometheus() -> None:
+    async with two_nodes() as (asking, serving):
+        with pytest.raises(DialFailed):
+            await asking.client.dial("/ip4/127.0.0.1/tcp/1")
+        samples = asking.metrics.registry().get_sample_value
+        assert samples("peerloom_swarm_connections") == 1
+        opened = {"role": "dialer", "security": "/tls/1.0.0"}
+        assert samples("peerloom_swarm_connections_opened_total", opened) == 1
+        assert samples("peerloom_swarm_dials_failed_total") == 1
+        refused = {"cause": "ConnectionRefusedError"}
+        assert samples("peerloom_swarm_addresses_failed_total", refused) == 1
+        assert await serving.client.disconnect(asking.peer_id) == 1

@@ -18,13 +18,15 @@ from peerloom._commands import (
 from peerloom._transports import TcpTransport
 from peerloom.plugin import PluginInfo, hookimpl
 
+from ._meters import Meters
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from peerloom._endpoint import ConnectionInfo
     from peerloom._links import Transport
     from peerloom._stream import Stream
-    from peerloom.plugin import CommandHandler, PluginContext
+    from peerloom.plugin import CommandHandler, EventHandler, PluginContext
 
     from ._swarm import Swarm
 
@@ -51,6 +53,11 @@ class SwarmPlugin:
     def peerloom_transports(self, ctx: PluginContext) -> list[Transport]:  # noqa: ARG002
         """TCP."""
         return [TcpTransport()]
+
+    @hookimpl
+    def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:
+        """Those that count."""
+        return Meters(ctx).handlers()
 
     @hookimpl
     def peerloom_command_handlers(self, ctx: PluginContext) -> list[CommandHandler]:  # noqa: ARG002
