@@ -265,6 +265,7 @@ async def test_what_the_swarm_does_is_counted_for_prometheus() -> None:
     async with two_nodes() as (asking, serving):
         with pytest.raises(DialFailed):
             await asking.client.dial("/ip4/127.0.0.1/tcp/1")
+        await asking.client.status()  # by now the events before it have been dispatched
         samples = asking.metrics.registry().get_sample_value
         assert samples("peerloom_swarm_connections") == 1
         opened = {"role": "dialer", "security": "/tls/1.0.0"}
@@ -273,3 +274,12 @@ async def test_what_the_swarm_does_is_counted_for_prometheus() -> None:
         refused = {"cause": "ConnectionRefusedError"}
         assert samples("peerloom_swarm_addresses_failed_total", refused) == 1
         assert await serving.client.disconnect(asking.peer_id) == 1
+
+
+async def test_a_node_may_take_a_free_port_in_place_of_a_taken_one() -> None:
+    async with Node(NetworkConfig(listen=[LOOPBACK])) as node:
+        taken = str(node.addresses[0]).partition("/p2p/")[0]
+        async with Node(NetworkConfig(listen=[taken], free_port_if_taken=True)) as other:
+            (address,) = other.addresses
+            assert str(address).startswith("/ip4/127.0.0.1/tcp/")
+            assert taken not in str(address)

@@ -66,6 +66,14 @@ def with_peer(address: Multiaddr, peer: PeerId) -> Multiaddr:
     return address.encapsulate(Multiaddr(f"/p2p/{peer}"))
 
 
+def with_free_port(address: Multiaddr) -> Multiaddr:
+    """The address with port 0, which stands for any free one."""
+    parts = (
+        (name, "0" if name in {"tcp", "udp"} else value) for name, value in components(address)
+    )
+    return Multiaddr("".join(f"/{name}/{value}" if value else f"/{name}" for name, value in parts))
+
+
 def is_relayed(address: Multiaddr) -> bool:
     """Whether the address leads through a relay."""
     return "p2p-circuit" in names(address)

@@ -149,6 +149,7 @@ class NetworkConfig:
         identity: the node's key, or the file of its key (created on first use); without one a
             fresh key is made that lives as long as the node.
         listen: addresses to listen on; a port of 0 takes a free one.
+        free_port_if_taken: listen on a free port in place of one that is taken.
         external_addresses: addresses at which others certainly reach this node.
         bootstrap: boot nodes, each address ending in /p2p/<peer id>; dialled at start and
             whenever none of them is connected. In a file: `nodes` of the section `bootstrap`.
@@ -169,6 +170,7 @@ class NetworkConfig:
     listen: tuple[Multiaddr, ...] = field(
         default=(), converter=_addresses, validator=_each_without_peer
     )
+    free_port_if_taken: bool = False
     external_addresses: tuple[Multiaddr, ...] = field(
         default=(), converter=_addresses, validator=_each_without_peer
     )

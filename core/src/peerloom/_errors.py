@@ -113,12 +113,15 @@ class ListenFailed(PeerloomError):
 
     Attributes:
         address: the address asked for.
+        reason: why not.
+        port_taken: whether another port might do.
     """
 
-    def __init__(self, address: Multiaddr, reason: str) -> None:
+    def __init__(self, address: Multiaddr, reason: str, *, port_taken: bool = False) -> None:
         super().__init__(f"cannot listen on {address}: {reason}")
         self.address = address
         self.reason = reason
+        self.port_taken = port_taken
 
 
 class DialFailed(PeerloomError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 
-from ._addresses import with_peer
+from ._addresses import with_free_port, with_peer
 from ._background import Background
 from ._client import NetworkClient
 from ._commands import FindPeer
@@ -181,7 +181,7 @@ class Node:
         failures: list[ListenFailed] = []
         for address in self.config.listen:
             try:
-                await self._swarm.listen_on(address)
+                await self._listen_on(address)
             except ListenFailed as error:
                 failures.append(error)
         if failures and not self._swarm.listen_addresses():
@@ -189,6 +189,14 @@ class Node:
         for failure in failures:
             logger.warning("%s", failure)
         self._loop.announce(NodeStarted())
+
+    async def _listen_on(self, address: Multiaddr) -> None:
+        try:
+            await self._swarm.listen_on(address)
+        except ListenFailed as error:
+            if not (error.port_taken and self.config.free_port_if_taken):
+                raise
+            await self._swarm.listen_on(with_free_port(address))
 
     async def _run_loop(self) -> None:
         with anyio.CancelScope(shield=True):  # plugins and swarm need it while they stop

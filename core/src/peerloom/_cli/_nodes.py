@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
+from peerloom._addresses import components
 from peerloom._node import Node
 
 from ._output import tell
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from peerloom._config import NetworkConfig
 
 PORT: Final = 2428
-_ANY_HOST: Final = (
-    (socket.AF_INET, "0.0.0.0", "/ip4/0.0.0.0"),  # noqa: S104 - a node is there to be reached
-    (socket.AF_INET6, "::", "/ip6/::"),
-)
+_EVERYWHERE: Final = ("/ip4/0.0.0.0", "/ip6/::")
 
 
 @asynccontextmanager
@@ -33,34 +29,24 @@ async def listening_node(
 
     Raises `ListenFailed` if it can listen nowhere.
     """
-    if not config.listen:
-        config = evolve(config, listen=tuple(_everywhere()))
+    if config.listen:
+        async with Node(config, plugins=plugins) as node:
+            yield node
+        return
+    everywhere = [f"{host}/tcp/{PORT}" for host in _EVERYWHERE]
+    config = evolve(config, listen=everywhere, free_port_if_taken=True)
     async with Node(config, plugins=plugins) as node:
+        _tell_where_it_differs(node)
         yield node
 
 
-def _everywhere() -> Iterator[str]:
-    # Found out before the node starts, because its first dials leave from these ports.
-    for family, host, address in _ANY_HOST:
-        trouble = _trouble(family, host)
-        if trouble is None:
-            yield f"{address}/tcp/{PORT}"
-        elif trouble.errno == errno.EADDRINUSE:
-            tell(f"port {PORT} of {address} is taken: listening on a free port instead")
-            yield f"{address}/tcp/0"
-        else:
-            tell(f"not listening on {address}: {trouble.strerror}")
-
-
-def _trouble(family: socket.AddressFamily, host: str) -> OSError | None:
-    """Why the usual port cannot be listened on, or None."""
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind((host, PORT))
-            probe.listen()
-    except OSError as error:
-        return error
-    return None
+def _tell_where_it_differs(node: Node) -> None:
+    ports: dict[str, set[str]] = {"ip4": set(), "ip6": set()}
+    for address in node.addresses:
+        (family, _), (_, port), *_ = components(address)
+        ports[family].add(port)
+    for host, found in zip(_EVERYWHERE, ports.values(), strict=True):
+        if not found:
+            tell(f"not listening on {host}")
+        elif str(PORT) not in found:
+            tell(f"port {PORT} of {host} is taken: listening on a free port instead")

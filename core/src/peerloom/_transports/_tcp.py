@@ -64,7 +64,9 @@ class TcpTransport(Transport):
         try:
             sock = _listening_socket(family, host, port)
         except OSError as error:
-            raise ListenFailed(address, error.strerror or str(error)) from error
+            taken = error.errno == errno.EADDRINUSE
+            reason = error.strerror or str(error)
+            raise ListenFailed(address, reason, port_taken=taken) from error
         bound = (family, host, sock.getsockname()[1])
         self._listening.append(bound)
         try:
