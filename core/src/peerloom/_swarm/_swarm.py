@@ -22,7 +22,7 @@ from peerloom._events import (
     IncomingConnectionFailed,
     ProtocolsChanged,
 )
-from peerloom._links import MuxedLink, RawLink, Role
+from peerloom._links import MuxedLink, PendingLink, RawLink, Role
 
 from ._dialer import ATTEMPT_FAILURES, UPGRADE_SECONDS, Dialer
 from ._dials import Dials
@@ -259,12 +259,12 @@ class Swarm:
         own = [address for _, address in self.listen_addresses()]
         return await self._dialer.dial(peer, known, own)
 
-    def _serve(self, link: RawLink | MuxedLink) -> None:
+    def _serve(self, link: RawLink | PendingLink | MuxedLink) -> None:
         self._limits.pending_in += 1
         self._counters["accepted"] += 1
         self._tasks.running.start_soon(self._serve_inbound, link)
 
-    async def _serve_inbound(self, link: RawLink | MuxedLink) -> None:
+    async def _serve_inbound(self, link: RawLink | PendingLink | MuxedLink) -> None:
         try:
             await self._establish_inbound(link)
         except (*ATTEMPT_FAILURES, anyio.EndOfStream) as error:
@@ -276,20 +276,22 @@ class Swarm:
         finally:
             self._limits.pending_in -= 1
 
-    async def _establish_inbound(self, link: RawLink | MuxedLink) -> None:
+    async def _establish_inbound(self, link: RawLink | PendingLink | MuxedLink) -> None:
         reason = self._around.gate("accept", None, link.remote_address)
         if reason is not None:
             raise Refused(reason)
-        muxed = await self._upgraded(link) if isinstance(link, RawLink) else link
+        muxed = link if isinstance(link, MuxedLink) else await self._upgraded(link)
         try:
             await self._establish(muxed, Role.LISTENER)
         except Refused:
             await close_link(muxed)
             raise
 
-    async def _upgraded(self, link: RawLink) -> MuxedLink:
+    async def _upgraded(self, link: RawLink | PendingLink) -> MuxedLink:
         try:
             with anyio.fail_after(UPGRADE_SECONDS):
+                if isinstance(link, PendingLink):
+                    return await link.complete()
                 return await self._upgrader.upgrade(link, Role.LISTENER, None)
         except TimeoutError:
             raise RemoteProtocolError(
