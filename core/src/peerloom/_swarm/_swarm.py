@@ -36,7 +36,7 @@ from ._surroundings import Tasks
 from ._transport_table import TransportTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from anyio.abc import TaskStatus
     from multiaddr import Multiaddr
@@ -54,7 +54,11 @@ if TYPE_CHECKING:
 
 
 class Swarm:
-    """Transports, listeners, dials and connections of one node. See `SwarmApi`."""
+    """Transports, listeners, dials and connections of one node. See `SwarmApi`.
+
+    Attributes:
+        max_streams_per_connection: streams that the other side may have open on one.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Swarm:
         config: NetworkConfig,
     ) -> None:
         self._local_peer = local_peer
+        self.max_streams_per_connection = config.limits.streams_per_connection
         self._upgrader = upgrader
         self._around = around
         self._tasks = Tasks()
@@ -102,6 +107,10 @@ class Swarm:
         finally:
             self._tasks.group = None
             self._closed.set()
+
+    def start_soon(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run a task until every connection has been closed: a transport's socket."""
+        self._tasks.running.start_soon(work)
 
     def gate_with(self, gate: Callable[[GateStage, PeerId | None, Multiaddr], str | None]) -> None:
         """Ask this before every dial and connection; a reason refuses it."""
