@@ -176,6 +176,7 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
         self._check = check
         self.held = False
         self.held_back = 0
+        self.closed_by_peer = False
         super().__init__(**more)
 
     @property
@@ -242,7 +243,10 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
         return True
 
     def _drain_core(self) -> None:
-        if not self.held or self._core.state in _ENDED:
+        state = self._core.state
+        if state == "draining" and self._close_event is None:
+            self.closed_by_peer = True
+        if not self.held or state in _ENDED:
             super()._drain_core()
 
     def _call_core(self, operation: Any, *args: Any) -> Any:

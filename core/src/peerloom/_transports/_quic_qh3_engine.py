@@ -51,7 +51,6 @@ class Qh3Engine:
         self._check = PeerCheck(credentials, expected)
         self._settings = settings
         self._connection = Qh3Connection(settings, self._check, **more)
-        self._closed_here = False
         self.connection_id: bytes = self._connection.host_cid
 
     @property
@@ -147,7 +146,6 @@ class Qh3Engine:
 
     @engine_call
     def close(self, code: int, reason: str, *, transport: bool = False) -> None:
-        self._closed_here = self._connection.close_event is None
         self._connection.close(code, _NO_FRAME if transport else None, reason)
 
     @property
@@ -157,11 +155,13 @@ class Qh3Engine:
 
     @property
     def ending(self) -> Ending | None:
-        event = self._connection.close_event
+        connection = self._connection
+        event = connection.close_event
         if event is None:
             return None
-        here = self._closed_here or self._connection.core.local_error is not None
-        return Ending(int(event.error_code), event.frame_type, event.reason_phrase, not here)
+        return Ending(
+            int(event.error_code), event.frame_type, event.reason_phrase, connection.closed_by_peer
+        )
 
     @property
     def finished(self) -> bool:

@@ -65,12 +65,12 @@ class MemoryPair:
                 return
 
     def _carry(self, source: QuicEngine, target: QuicEngine, remote: SocketAddress) -> bool:
-        timer = source.timer()
-        if timer is not None and timer <= self.now:
-            source.handle_timer(self.now)
         datagrams = source.datagrams_to_send(self.now)
         for data, _ in datagrams:
             target.receive(data, len(data), remote, self.now)
+        timer = source.timer()
+        if timer is not None and timer <= self.now:
+            source.handle_timer(self.now)
         return bool(datagrams)
 
 
