@@ -28,7 +28,7 @@ from ._quic_engine import (
 )
 from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_inbound import InboundIds
-from ._quic_stream import QuicStream
+from ._quic_stream import BY_PEER, QuicStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +101,7 @@ class QuicLink(MuxedLink):
         self._heard_at = self._began_at = self._now()
         self._look_at = self._began_at + settings.handshake_seconds
         self._gone_at: float | None = None
+        self._check_at = 0.0
         self._consumed = 0
         self._failed = False
 
@@ -186,7 +187,8 @@ class QuicLink(MuxedLink):
         """How many bytes of a stream may be taken over now."""
         settings, engine = self._settings, self._engine
         bound = settings.send_buffer_bytes
-        if len(self._senders) > 1 and engine.unsent() > settings.max_send_buffer_bytes:
+        few = settings.max_send_buffer_bytes // bound
+        if len(self._streams) > few and engine.unsent() > settings.max_send_buffer_bytes:
             bound = settings.crowded_send_buffer_bytes
         return bound - engine.unsent(stream.id)
 
@@ -221,8 +223,8 @@ class QuicLink(MuxedLink):
     def reset_stream(self, stream: QuicStream, by: str) -> None:
         """End both halves at once."""
         if stream.broken is None:
-            self._drop_received(stream)
             stream.broken = by
+            self._drop_received(stream)
             if not self.over:
                 self._guard(lambda: self._stop(stream))
             self._forget_if_over(stream)
@@ -259,7 +261,7 @@ class QuicLink(MuxedLink):
         engine = self._engine.timer()
         look = self._look_at
         if self._backlog.held:
-            look = min(look, self._now() + _CHECK_SECONDS)
+            look = min(look, self._check_at)
         return look if engine is None else min(look, engine)
 
     def gone(self, now: float) -> bool:
@@ -277,10 +279,11 @@ class QuicLink(MuxedLink):
 
     def handle_timer(self, now: float) -> None:
         """A deadline has come; `advance` must follow."""
+        self._check_at = now + _CHECK_SECONDS
         timer = self._engine.timer()
         if timer is not None and timer <= now:
             self._guard(lambda: self._engine.handle_timer(now))
-        if now >= self._look_at and not self.over:
+        if now >= self._look_at and not self.over and self._engine.ending is None:
             self._guard(lambda: self._look(now))
 
     def advance(self, now: float) -> None:
@@ -375,7 +378,7 @@ class QuicLink(MuxedLink):
             self._forget_if_over(stream)
             stream.wake()
         else:
-            self.reset_stream(stream, "reset by the other side")
+            self.reset_stream(stream, BY_PEER)
 
     def _stream(self, stream_id: int, now: float) -> QuicStream | None:
         stream = self._streams.get(stream_id)
@@ -441,6 +444,7 @@ class QuicLink(MuxedLink):
             return
         match self._backlog.decide(now, reader_starves=self._backlog.held and self._starves(now)):
             case Step.HOLD:
+                self._check_at = now + _CHECK_SECONDS
                 self._engine.hold(on=True)
             case Step.RELEASE:
                 self._engine.hold(on=False)

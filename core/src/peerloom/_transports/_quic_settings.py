@@ -18,7 +18,7 @@ class QuicSettings:
 
     Attributes:
         max_inbound_streams: streams of the other side at a time; QUIC holds it to that.
-        stream_window_bytes: what one stream may have on its way. It covers 400 MBit/s at 60 ms.
+        stream_window_bytes: what one stream may have on its way. It covers 260 MBit/s at 60 ms.
         connection_window_bytes: what all streams of a connection may have on their way.
         pause_bytes: with so much arrived and not read, nothing more is taken from the engine.
         crowded_bytes: up to so much, streams that are read are let past one that is not.
@@ -40,10 +40,10 @@ class QuicSettings:
     """
 
     max_inbound_streams: int = 256
-    stream_window_bytes: int = 3 * MIB
-    connection_window_bytes: int = 6 * MIB
+    stream_window_bytes: int = 2 * MIB
+    connection_window_bytes: int = 4 * MIB
     pause_bytes: int = 1 * MIB
-    crowded_bytes: int = 4 * MIB
+    crowded_bytes: int = 8 * MIB
     stopped_seconds: float = 10.0
     send_buffer_bytes: int = 1 * MIB
     crowded_send_buffer_bytes: int = 64 * 1024

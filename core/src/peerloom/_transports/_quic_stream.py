@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Calls that find what they need do not suspend; after so many the others get their turn.
 CALLS_A_TURN: Final = 16
+BY_PEER: Final = "reset by the other side"
 
 
 class QuicStream(MuxedStream):
@@ -153,6 +154,8 @@ class QuicStream(MuxedStream):
 
     def _raise_if_broken(self) -> None:
         if self.broken is not None:
+            if self.broken != BY_PEER:
+                self._link.raise_if_ended()
             raise StreamReset(f"stream {self.id} was {self.broken}")
 
     async def _take_turn(self) -> None:
