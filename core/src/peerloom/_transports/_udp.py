@@ -116,7 +116,8 @@ class UdpSocket:
                 if self.closed:
                     return
                 continue
-            yield data, _segment_of(ancillary) or len(data), address
+            if data:  # a datagram may be empty
+                yield data, _segment_of(ancillary) or len(data), address
             left -= len(data)
             if left <= 0:
                 return
