@@ -197,6 +197,16 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
         milliseconds = parameters.max_idle_timeout if parameters is not None else None
         return milliseconds / 1000 if milliseconds else None
 
+    def transmits(self, now: float) -> list[tuple[bytes, Any]]:
+        """As `datagrams_to_send`, without taking every datagram apart for a log: half the time."""
+        if self._core is None:
+            return []
+        poll = self._core.poll_transmit
+        found = []
+        while (transmit := poll(now)) is not None:
+            found.append(transmit[:2])
+        return found
+
     def receive_datagram(self, data: bytes, addr: Any, now: float) -> None:
         """As qh3, but padding behind the last packet counts towards what may be answered.
 

@@ -74,7 +74,7 @@ class Qh3Engine:
 
     @engine_call
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, SocketAddress]]:
-        return self._connection.datagrams_to_send(now)
+        return self._connection.transmits(now)
 
     def timer(self) -> float | None:
         return self._connection.get_timer()
