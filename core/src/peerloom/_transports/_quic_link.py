@@ -305,9 +305,7 @@ class QuicLink(MuxedLink):
                 stream.wake_sender()
         return sent
 
-    def end(
-        self, cause: PeerloomError | None, code: int = 0, *, transport: bool = False
-    ) -> None:
+    def end(self, cause: PeerloomError | None, code: int = 0, *, transport: bool = False) -> None:
         """Tell the other side, and end."""
         try:
             self._engine.close(code, str(cause or "")[:200], transport=transport)

@@ -83,9 +83,7 @@ def retry(header: LongHeader, source: bytes, token: bytes, unused: int) -> bytes
         + _with_length(source)
         + token
     )
-    return packet + _RETRY_KEY.encrypt(
-        _RETRY_NONCE, b"", _with_length(header.destination) + packet
-    )
+    return packet + _RETRY_KEY.encrypt(_RETRY_NONCE, b"", _with_length(header.destination) + packet)
 
 
 def _id_at(data: bytes, at: int) -> bytes | None:

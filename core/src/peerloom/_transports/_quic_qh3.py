@@ -225,6 +225,15 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
         self._learn_remote_source_cid(data[start:end])
         self._drain_core()
 
+    def receive_buffer(self, data: bytes, segment: int, addr: Any, now: float) -> None:
+        """As `receive_gro_buffer`, likewise."""
+        if self._handshake_complete:
+            self._call_core(self._core.receive_gro_buffer, data, segment, addr, now)
+            self._drain_core()
+        else:
+            for at in range(0, len(data), segment):
+                self.receive_datagram(data[at : at + segment], addr, now)
+
     def empty_queue(self) -> None:
         """Take out what has been held back, which grants the senders new credit."""
         super()._drain_core()

@@ -68,7 +68,7 @@ class Qh3Engine:
     @engine_call
     def receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
         if segment < len(data):
-            self._connection.receive_gro_buffer(data, segment, remote, now)
+            self._connection.receive_buffer(data, segment, remote, now)
         else:
             self._connection.receive_datagram(data, remote, now)
 
@@ -190,9 +190,7 @@ class Qh3Engines:
 
     def dial(self, remote: SocketAddress, expected: PeerId | None, now: float) -> Qh3Engine:
         """A connection to somebody."""
-        engine = Qh3Engine(
-            self._settings, self._credentials, expected, configuration=self._dialing
-        )
+        engine = Qh3Engine(self._settings, self._credentials, expected, configuration=self._dialing)
         engine.connect(remote, now)
         return engine
 

@@ -124,9 +124,7 @@ class QuicTransport(Transport):
     async def _chosen(self) -> QuicEngines:
         async with self._choosing:
             if self._engines is None:
-                self._engines = await choose_engines(
-                    self._identity, self._runtime, self._settings
-                )
+                self._engines = await choose_engines(self._identity, self._runtime, self._settings)
         return self._engines
 
     def _start(self, sock: UdpSocket, engines: QuicEngines) -> QuicEndpoint:
