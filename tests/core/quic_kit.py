@@ -9,6 +9,7 @@ import anyio
 from attrs import define, field
 from multiaddr import Multiaddr
 
+from peerloom._errors import PeerloomError
 from peerloom._links import DialOptions
 from peerloom._transports import QuicSettings, QuicTransport
 from peerloom._transports._quic_aioquic import AioquicEngines
@@ -21,19 +22,20 @@ if TYPE_CHECKING:
 
     from peerloom._libp2p import KeyPair
     from peerloom._links import MuxedStream
+    from peerloom._transports._quic_endpoint import QuicEndpoint
     from peerloom._transports._quic_link import QuicLink
+    from peerloom._transports._quic_stream import QuicStream
     from peerloom._transports._quic_transport import QuicListener
 
 MIB = 1024 * 1024
 ANY_PORT = Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1")
-ENGINES = {"qh3": Qh3Engines, "aioquic": AioquicEngines}
+ENGINES: dict[str, Any] = {"qh3": Qh3Engines, "aioquic": AioquicEngines}
 PAIRS = [(one, other) for one in ENGINES for other in ENGINES]
 
 
-def engines(name: str, identity: KeyPair, **settings: Any) -> Any:
+def engines(name: str, identity: KeyPair, settings: QuicSettings | None = None) -> Any:
     """Engines of one library for one node."""
-    credentials = Credentials.of(identity, RUNTIME)
-    return ENGINES[name](credentials, QuicSettings(**settings))
+    return ENGINES[name](Credentials.of(identity, RUNTIME), settings or QuicSettings())
 
 
 @define
@@ -52,10 +54,15 @@ class Ends:
     outcomes: dict[QuicLink, BaseException | None] = field(factory=dict)
     tasks: anyio.abc.TaskGroup | None = None
 
+    @property
+    def endpoint(self) -> QuicEndpoint:
+        """The accepter's."""
+        return self.listener._endpoint
+
     async def run(self, link: QuicLink) -> None:
         try:
             await link.run()
-        except Exception as error:
+        except PeerloomError as error:
             self.outcomes[link] = error
         else:
             self.outcomes[link] = None
@@ -64,7 +71,7 @@ class Ends:
         await until(lambda: link in self.outcomes)
         return self.outcomes[link]
 
-    async def stream(self) -> tuple[MuxedStream, MuxedStream]:
+    async def stream(self) -> tuple[QuicStream, QuicStream]:
         """A stream, seen from both ends; its first byte has been taken off."""
         here = await self.dialer.open_stream()
         await here.send(b"!")
@@ -83,7 +90,7 @@ async def transports(
         made = []
         for name, identity, more in ((pair[0], ALICE, own or {}), (pair[1], BOB, {})):
             limits = QuicSettings(**{**settings, **more})
-            library = ENGINES[name](Credentials.of(identity, RUNTIME), limits)
+            library = engines(name, identity, limits)
             made.append(QuicTransport(identity, RUNTIME, tasks.start_soon, limits, library))
         yield made[0], made[1]
         tasks.cancel_scope.cancel()
@@ -109,7 +116,7 @@ async def linked(
 
 async def connect(dialing: QuicTransport, listener: QuicListener) -> tuple[QuicLink, QuicLink]:
     """Dial a listener; gives both ends."""
-    accepted = []
+    accepted: list[Any] = []
 
     async def accept() -> None:
         accepted.append(await (await listener.accept()).complete())
@@ -123,7 +130,7 @@ async def connect(dialing: QuicTransport, listener: QuicListener) -> tuple[QuicL
 
 async def until(condition: Any, seconds: float = 5) -> None:
     with anyio.fail_after(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions without events of their own
             await anyio.sleep(0.005)
 
 

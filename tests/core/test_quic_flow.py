@@ -190,7 +190,7 @@ def test_what_follows_after_a_silence_is_anothers() -> None:
     held = backlog(101)
     held.decide(0, reader_starves=False)
     held.arrived(1.5)
-    assert held.decide(1.5, reader_starves=False) is Step.LET_PASS
+    assert held.decide(1.5, reader_starves=False) is Step.ADMIT
     assert held.decide(1.5, reader_starves=False) is Step.NOTHING
 
 

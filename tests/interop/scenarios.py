@@ -218,8 +218,7 @@ async def _slow_opener(opener: Party, accepter: Party) -> None:
     assert outcome["received_sha256"] == pattern_sha256(SEED, PENDING_BYTES)
 
 
-@scenario("kill -9")
-async def _kill(opener: Party, accepter: Party, *, within: float = 5) -> None:
+async def _kill(within: float, opener: Party, accepter: Party) -> None:
     killed, left = (opener, accepter) if isinstance(opener, Peer) else (accepter, opener)
     assert isinstance(killed, Peer)
 
@@ -237,6 +236,9 @@ async def _kill(opener: Party, accepter: Party, *, within: float = 5) -> None:
             await left.release(stalled["stream"])
         await left.event("stream-ended", protocol=STALL, how="reset", within=5)
     assert await left.connections() == []
+
+
+scenario("kill -9")(partial(_kill, 5))
 
 
 async def _agree_on_quic(opener: Party, accepter: Party) -> None:
@@ -263,7 +265,7 @@ def _over_quic() -> list[Scenario]:
     others = {
         "tcp, tls, yamux": Scenario("quic", _agree_on_quic, {}),
         # There is no broken pipe: the idle timeout tells, which is 10 s in js-libp2p.
-        "kill -9": Scenario("quic: kill -9", partial(_kill, within=20), {}),
+        "kill -9": Scenario("quic: kill -9", partial(_kill, 20), {}),
     }
     played = []
     for each in SCENARIOS:
@@ -276,7 +278,7 @@ def _over_quic() -> list[Scenario]:
     return played
 
 
-SCENARIOS += _over_quic()
+SCENARIOS.extend(_over_quic())
 
 
 async def _echo(opener: Party, accepter: Party, nbytes: int, **more: Any) -> None:

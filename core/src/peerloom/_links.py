@@ -1,8 +1,8 @@
 """What transports, security channels and muxers are to the swarm: the seams between layers.
 
 A transport yields either a `RawLink`, which the swarm upgrades (security, then muxer), or a
-`MuxedLink` that needs no upgrade (QUIC; accepted as a `PendingLink`). Security and muxers are sans-IO state machines; the
-swarm moves the bytes.
+`MuxedLink` that needs no upgrade (QUIC; accepted as a `PendingLink`). Security and muxers are
+sans-IO state machines; the swarm moves the bytes.
 """
 
 from __future__ import annotations

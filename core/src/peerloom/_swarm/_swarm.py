@@ -36,7 +36,7 @@ from ._surroundings import Tasks
 from ._transport_table import TransportTable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from anyio.abc import TaskStatus
     from multiaddr import Multiaddr
@@ -108,7 +108,7 @@ class Swarm:
             self._tasks.group = None
             self._closed.set()
 
-    def start_soon(self, work: Callable[[], Awaitable[None]]) -> None:
+    def start_soon(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a task until every connection has been closed: a transport's socket."""
         self._tasks.running.start_soon(work)
 

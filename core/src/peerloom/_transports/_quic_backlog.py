@@ -25,7 +25,7 @@ class Step(Enum):
     NOTHING = "nothing"
     HOLD = "hold"
     RELEASE = "release"
-    LET_PASS = "let the others pass"
+    ADMIT = "let the others pass"
     SHED = "reset the stream that stops the others"
 
 
@@ -75,7 +75,7 @@ class Backlog:
                 return Step.NOTHING
             self._last_pass = self._last_arrival = now
             self._others_wait = False
-            return Step.LET_PASS
+            return Step.ADMIT
         if self._stopped_since is None:
             self._stopped_since = now
         if now - self._stopped_since < self._settings.stopped_seconds:

@@ -35,23 +35,36 @@ _IDLE_WORDS: Final = ("idle", "timeout", "timed out")
 
 def cause_of(ending: Ending, *, established: bool) -> PeerloomError | None:
     """The error that tells of an ending, or None for a clean one."""
-    text = _text(ending)
-    if CRYPTO_ERROR <= ending.code < CRYPTO_ERROR + 256 and ending.frame_type is not None:
-        alert = ending.code - CRYPTO_ERROR
-        text = f"TLS alert {alert} ({_ALERTS.get(alert, 'unknown')}){text}"
-        who = "the other side refused the handshake" if ending.by_peer else "the handshake failed"
-        return HandshakeFailed(f"{who}: {text}")
+    if ending.frame_type is None:
+        return _of_application(ending, established=established)
+    if CRYPTO_ERROR <= ending.code < CRYPTO_ERROR + 256:
+        return _of_handshake(ending)
+    if ending.by_peer:
+        return _of_peer(ending)
+    if any(word in ending.reason.lower() for word in _IDLE_WORDS):
+        return LinkClosed("the other side has fallen silent")
+    code = f"code {ending.code:#x}{_text(ending)}"
+    return MuxerViolation(f"the other side broke the rules of QUIC: {code}")
+
+
+def _of_application(ending: Ending, *, established: bool) -> PeerloomError | None:
+    if ending.clean and established:
+        return None
+    return _of_peer(ending) if ending.by_peer else LinkClosed(f"closed here{_text(ending)}")
+
+
+def _of_handshake(ending: Ending) -> PeerloomError:
+    alert = ending.code - CRYPTO_ERROR
+    who = "the other side refused the handshake" if ending.by_peer else "the handshake failed"
+    name = _ALERTS.get(alert, "unknown")
+    return HandshakeFailed(f"{who}: TLS alert {alert} ({name}){_text(ending)}")
+
+
+def _of_peer(ending: Ending) -> PeerloomError:
     if ending.frame_type is not None and ending.code == CONNECTION_REFUSED:
         return LinkClosed("the other side has no room for this connection")
-    if ending.frame_type is None and ending.clean and established:
-        return None
-    if not ending.by_peer and any(word in ending.reason.lower() for word in _IDLE_WORDS):
-        return LinkClosed("the other side has fallen silent")
-    if ending.by_peer:
-        return LinkClosed(f"the other side ended the connection: code {ending.code:#x}{text}")
-    if ending.frame_type is None:
-        return LinkClosed(f"closed here{text}")
-    return MuxerViolation(f"the other side broke the rules of QUIC: code {ending.code:#x}{text}")
+    code = f"code {ending.code:#x}{_text(ending)}"
+    return LinkClosed(f"the other side ended the connection: {code}")
 
 
 def _text(ending: Ending) -> str:

@@ -44,7 +44,7 @@ def engine_call(method: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - isolation: a hostile datagram ends no other connection
+        except Exception as error:  # isolation: a hostile datagram ends no other connection
             raise EngineFailed(f"{type(error).__name__}: {error}") from error
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # of Rust, which names it nowhere else
@@ -114,16 +114,22 @@ class QuicEngine(Protocol):
 
     Attributes:
         connection_id: the id that this side chose for itself.
-        public_key: the other side's proven key, once the handshake is done.
-        failure: why this side refused the other in the handshake, or None.
         holds_streams: whether `consumed` holds each stream's sender by itself; an engine that
             cannot has `hold` for all streams of the connection together.
     """
 
     connection_id: bytes
-    public_key: PublicKey | None
-    failure: HandshakeFailed | None
     holds_streams: bool
+
+    @property
+    def public_key(self) -> PublicKey | None:
+        """The other side's proven key, once the handshake is done."""
+        ...
+
+    @property
+    def failure(self) -> HandshakeFailed | None:
+        """Why this side refused the other in the handshake, or None."""
+        ...
 
     def receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
         """Take a datagram, or several of `segment` bytes each that arrived as one buffer."""

@@ -19,6 +19,7 @@ from peerloom._links import LinkLimits, MuxedLink, Role
 from peerloom._muxers._wakeup import Wakeup
 
 from ._quic_backlog import Backlog, Step
+from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_engine import (
     ConnectionIdChanged,
     EngineFailed,
@@ -26,7 +27,6 @@ from ._quic_engine import (
     StreamData,
     StreamStopped,
 )
-from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_inbound import InboundIds
 from ._quic_stream import BY_PEER, QuicStream
 
@@ -66,7 +66,7 @@ class QuicLink(MuxedLink):
         over: whether it has ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection needs, each once
         self,
         engine: QuicEngine,
         outlet: Outlet,
@@ -447,7 +447,7 @@ class QuicLink(MuxedLink):
             case Step.RELEASE:
                 self._engine.hold(on=False)
                 self._take_events(now)
-            case Step.LET_PASS:
+            case Step.ADMIT:
                 self._engine.let_pass()
                 self._take_events(now)
             case Step.SHED:

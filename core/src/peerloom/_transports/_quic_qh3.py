@@ -1,9 +1,9 @@
 """The QUIC engine qh3: the only file that knows private names of it.
 
-qh3 does not ask clients for certificates, which libp2p needs. `_MutualContext` adds that to its TLS:
-a CertificateRequest in the server's flight, the client's Certificate and CertificateVerify before
-its Finished, and libp2p's check of the certificate on both sides. Names without promise are used for
-it, so `Qh3Engines` (beside) proves itself by handshakes in memory before a node relies on it.
+qh3 does not ask clients for certificates, which libp2p needs. `_MutualContext` adds that to its
+TLS: a CertificateRequest in the server's flight, the client's Certificate and CertificateVerify
+before its Finished, and libp2p's check of the certificate on both sides. Names without promise are
+used for it, so `Qh3Engines` proves itself by handshakes in memory before a node relies on it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _CLIENT_VERIFY: Final = b"TLS 1.3, client CertificateVerify"  # RFC 8446 section
 _ENDED: Final = {"closing", "draining", "terminated"}
 
 
-class _CertificateRequired(tls.Alert):  # type: ignore[misc]  # qh3 has no types
+class _CertificateRequired(tls.Alert):
     description = tls.AlertDescription.certificate_required
 
 
@@ -62,7 +62,7 @@ def _certificate_request() -> bytes:
     return bytes([tls.HandshakeType.CERTIFICATE_REQUEST]) + len(body).to_bytes(3, "big") + body
 
 
-class _Schedule(tls.KeySchedule):  # type: ignore[misc]
+class _Schedule(tls.KeySchedule):
     """Puts a CertificateRequest behind EncryptedExtensions: into the flight and the transcript."""
 
     flight: Buffer | None
@@ -76,8 +76,10 @@ class _Schedule(tls.KeySchedule):  # type: ignore[misc]
             super().update_hash(request)
 
 
-class _MutualContext(tls.Context):  # type: ignore[misc]
+class _MutualContext(tls.Context):
     """qh3's TLS, but both sides show certificates, and both are checked by libp2p's rules."""
+
+    _request_into: Buffer | None = None
 
     def bind(self, check: Callable[[bytes], None]) -> None:
         self._check_peer = check
@@ -95,7 +97,7 @@ class _MutualContext(tls.Context):  # type: ignore[misc]
             raise tls.AlertDecodeError(f"malformed handshake message: {error!r}") from error
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "key_schedule" and getattr(self, "_request_into", None) is not None:
+        if name == "key_schedule" and self._request_into is not None:
             value.__class__ = _Schedule
             value.flight, self._request_into = self._request_into, None
         object.__setattr__(self, name, value)
@@ -132,6 +134,7 @@ class _MutualContext(tls.Context):  # type: ignore[misc]
             super().handle_message(rest, output, epoch)
 
     def _handle_client_message(self, message: bytes) -> None:
+        assert self.key_schedule is not None
         kind = self._expected.pop(0)
         if message[0] != kind:
             raise tls.AlertUnexpectedMessage
@@ -149,6 +152,8 @@ class _MutualContext(tls.Context):  # type: ignore[misc]
         self._peer_certificate, *self._peer_certificate_chain = map(Certificate, shown)
 
     def _verify_ownership(self, message: Buffer) -> None:
+        assert self.key_schedule is not None
+        assert self._peer_certificate is not None
         verify = tls.pull_certificate_verify(message)
         if verify.algorithm not in _SIGNATURES:
             raise tls.AlertIllegalParameter("a signature algorithm that was not offered")
@@ -160,6 +165,7 @@ class _MutualContext(tls.Context):  # type: ignore[misc]
             raise tls.AlertDecryptError("it does not own its certificate's key") from error
 
     def _check_certificate(self) -> None:
+        assert self._peer_certificate is not None
         try:
             if self._peer_certificate_chain:
                 raise HandshakeFailed("more than one certificate was shown")
@@ -168,7 +174,7 @@ class _MutualContext(tls.Context):  # type: ignore[misc]
             raise tls.AlertBadCertificate(str(error)) from error
 
 
-class Qh3Connection(QuicConnection):  # type: ignore[misc]
+class Qh3Connection(QuicConnection):
     """qh3's connection with that TLS, our limits, and a queue that can be held."""
 
     def __init__(self, settings: QuicSettings, check: Callable[[bytes], None], **more: Any) -> None:
@@ -221,14 +227,14 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
             super().receive_datagram(data[:start], addr, now)
         if self._core is None and not self._start(data, addr, now):
             return
-        self._call_core(self._core.receive_datagram, data[start:], addr, now, len(data) - start)
+        self._call_core(self.core.receive_datagram, data[start:], addr, now, len(data) - start)
         self._learn_remote_source_cid(data[start:end])
         self._drain_core()
 
     def receive_buffer(self, data: bytes, segment: int, addr: Any, now: float) -> None:
         """As `receive_gro_buffer`, likewise."""
         if self._handshake_complete:
-            self._call_core(self._core.receive_gro_buffer, data, segment, addr, now)
+            self._call_core(self.core.receive_gro_buffer, data, segment, addr, now)
             self._drain_core()
         else:
             for at in range(0, len(data), segment):
@@ -262,7 +268,7 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
         return True
 
     def _drain_core(self) -> None:
-        state = self._core.state
+        state = self.core.state
         if state == "draining" and self._close_event is None:
             self.closed_by_peer = True
         if not self.held or state in _ENDED:
@@ -276,7 +282,7 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
 
     def _create_tls(self, remote_source_cid: bytes | None) -> Any:
         bridge = super()._create_tls(remote_source_cid)
-        context = bridge.tls
+        context: Any = bridge.tls
         context.__class__ = _MutualContext
         context.bind(self._check)
         [(kind, encoded)] = context.handshake_extensions
@@ -293,7 +299,7 @@ class Qh3Connection(QuicConnection):  # type: ignore[misc]
         limits = self._limits
         self._core = QuicConnectionCore(
             is_client=self._is_client,
-            version=self._version,
+            version=QUIC_V1,
             local_addr=("0.0.0.0", 0),  # noqa: S104 - qh3 does not use it
             remote_addr=remote_addr,
             source_cid=self.host_cid,

@@ -10,8 +10,6 @@ from qh3.quic import events
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnectionError
 
-from peerloom._errors import HandshakeFailed
-
 from ._quic_credentials import PeerCheck
 from ._quic_engine import (
     ALPN,
@@ -20,7 +18,6 @@ from ._quic_engine import (
     QUIC_V1,
     ConnectionIdChanged,
     Ending,
-    EngineFailed,
     HandshakeDone,
     StreamData,
     StreamStopped,
@@ -29,6 +26,7 @@ from ._quic_engine import (
 from ._quic_qh3 import Qh3Connection
 
 if TYPE_CHECKING:
+    from peerloom._errors import HandshakeFailed
     from peerloom._libp2p import PublicKey
     from peerloom._peer_id import PeerId
 

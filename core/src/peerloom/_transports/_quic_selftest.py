@@ -1,4 +1,4 @@
-"""The proof that an engine keeps what libp2p needs: handshakes in memory, before a node relies on it.
+"""The proof that an engine does what libp2p needs: handshakes in memory, before it is relied on.
 
 It takes a few milliseconds, and spares the first connection what a library does once.
 """

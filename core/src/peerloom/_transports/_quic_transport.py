@@ -23,7 +23,7 @@ from ._quic_settings import QuicSettings
 from ._udp import UdpSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 
     from multiaddr import Multiaddr
 
@@ -38,8 +38,6 @@ ACCEPT_BACKLOG: Final = 256  # handshakes of others that nobody has taken up yet
 
 _LOOPBACK: Final = {"127.0.0.1", "::1"}
 _ANY: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - to dial from
-
-Spawn = "Callable[[Callable[[], Awaitable[None]]], object]"
 
 
 class QuicTransport(Transport):
@@ -57,7 +55,7 @@ class QuicTransport(Transport):
         self,
         identity: KeyPair,
         runtime: Runtime,
-        spawn: Callable[[Callable[[], Awaitable[None]]], object],
+        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object],
         settings: QuicSettings | None = None,
         engines: QuicEngines | None = None,
     ) -> None:
