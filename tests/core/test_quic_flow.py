@@ -62,7 +62,7 @@ async def test_a_reader_that_never_reads_holds_its_sender(pair) -> None:
         got = await read_all(there, seconds=40)
         assert len(got) == sending.sent == 24 * MIB
         assert hashlib.sha256(got).digest() == hashlib.sha256(PIECE * 384).digest()
-        assert ends.accepter._backlog.unread == 0
+        assert ends.accepter.streams.backlog.unread == 0
 
 
 async def test_other_streams_pass_one_that_is_not_read(pair) -> None:
@@ -102,7 +102,7 @@ async def test_a_stream_that_stops_others_too_long_is_reset_and_reported(caplog)
         with pytest.raises(StreamReset, match="not read for too long"):
             await there.receive()
         await until(lambda: sending.error)
-        assert ends.accepter._backlog.unread == 0
+        assert ends.accepter.streams.backlog.unread == 0
 
 
 async def test_a_stream_that_stops_nobody_may_wait_unread() -> None:

@@ -74,7 +74,7 @@ async def test_a_hundred_streams_run_at_once(pair) -> None:
                 tasks.start_soon(serve, ends.accepter)
                 for number in range(100):
                     tasks.start_soon(ask, ends.dialer, number)
-        await until(lambda: not ends.dialer._streams and not ends.accepter._streams)
+        await until(lambda: not ends.dialer.streams and not ends.accepter.streams)
     assert results == dict.fromkeys(range(100), True)
 
 
@@ -133,7 +133,7 @@ async def test_reset_reaches_a_blocked_reader_as_a_reset(pair) -> None:
             await done.wait()
         with pytest.raises(StreamReset):
             await there.send(b"x")
-        await until(lambda: not ends.dialer._streams and not ends.accepter._streams)
+        await until(lambda: not ends.dialer.streams and not ends.accepter.streams)
 
 
 async def test_reset_reaches_a_blocked_sender(pair) -> None:
@@ -182,8 +182,8 @@ async def test_an_answer_to_a_closed_stream_is_taken_and_dropped(pair) -> None:
         await here.aclose()
         await there.send(b"an answer that nobody waits for")
         await there.send_eof()
-        await until(lambda: not ends.dialer._streams)
-        assert ends.dialer._backlog.unread == 0
+        await until(lambda: not ends.dialer.streams)
+        assert ends.dialer.streams.backlog.unread == 0
 
 
 async def test_too_long_an_answer_to_a_closed_stream_is_stopped(pair) -> None:

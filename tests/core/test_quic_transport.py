@@ -198,7 +198,7 @@ async def test_a_bad_certificate_of_a_dialler_is_refused(name: str, library: str
         at_noon(listening)
         async with listening.listen(ANY_PORT) as listener, anyio.create_task_group() as tasks:
             with anyio.fail_after(5):
-                tasks.start_soon(expect_refusal, dialing, listener, "")
+                tasks.start_soon(expect_refusal, dialing, listener, "refused the handshake")
                 pending = await listener.accept()
                 with pytest.raises(HandshakeFailed) as caught:
                     await pending.complete()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -13,12 +12,10 @@ from peerloom._errors import (
     LinkClosed,
     PeerloomError,
     StreamLimitReached,
-    StreamReset,
 )
 from peerloom._links import LinkLimits, MuxedLink, Role
 from peerloom._muxers._wakeup import Wakeup
 
-from ._quic_backlog import Backlog, Step
 from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_engine import (
     ConnectionIdChanged,
@@ -27,8 +24,7 @@ from ._quic_engine import (
     StreamData,
     StreamStopped,
 )
-from ._quic_inbound import InboundIds
-from ._quic_stream import BY_PEER, QuicStream
+from ._quic_streams import QuicStreams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +35,8 @@ if TYPE_CHECKING:
 
     from ._quic_engine import QuicEngine, SocketAddress
     from ._quic_settings import QuicSettings
+    from ._quic_stream import QuicStream
 
-_CHECK_SECONDS: Final = 0.25  # between two looks at a connection that is held
 _PINGS_A_TIMEOUT: Final = 3  # so that one that is lost ends no connection
 
 logger = logging.getLogger("peerloom.quic")
@@ -64,6 +60,9 @@ class QuicLink(MuxedLink):
     Attributes:
         established: whether the other side has proven who it is.
         over: whether it has ended.
+        closing: whether this side is about to end it.
+        streams: its streams.
+        now: the time.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection needs, each once
@@ -82,27 +81,20 @@ class QuicLink(MuxedLink):
         self.limits: LinkLimits | None = None
         self.established = False
         self.over = False
+        self.closing = False
         self._engine = engine
         self._outlet = outlet
-        self._now = runtime.now
+        self.now = runtime.now
         self._settings = settings
-        self._backlog = Backlog(settings)
-        self._streams: dict[int, QuicStream] = {}
-        self._inbound = InboundIds(Role.LISTENER if role is Role.DIALER else Role.DIALER)
-        self._accepted: deque[QuicStream] = deque()
-        self._lingering: deque[tuple[float, QuicStream]] = deque()
-        self._senders: dict[int, QuicStream] = {}
+        self.streams = QuicStreams(self, engine, role, settings)
         self._arrived = Wakeup()
         self._moved = Wakeup()
         self._settled = anyio.Event()
         self._ended = anyio.Event()
-        self._closing = False
         self._cause: PeerloomError | None = None
-        self._heard_at = self._began_at = self._now()
+        self._heard_at = self._began_at = self.now()
         self._look_at = self._began_at + settings.handshake_seconds
         self._gone_at: float | None = None
-        self._check_at = 0.0
-        self._consumed = 0
         self._failed = False
 
     # -- what the swarm does
@@ -134,15 +126,15 @@ class QuicLink(MuxedLink):
                 self.raise_if_ended()
                 stream_id = self._engine.open_stream()
                 if stream_id is not None:
-                    return self._add(stream_id)
+                    return self.streams.add(stream_id)
                 await self._moved.wait()
         raise StreamLimitReached("the other side allows no more streams on this connection now")
 
     async def accept_stream(self) -> QuicStream:
         """The next stream that the other side opens; raises `LinkClosed` at the end."""
         while True:
-            if self._accepted:
-                return self._accepted.popleft()
+            if self.streams.accepted:
+                return self.streams.accepted.popleft()
             self.raise_if_ended()
             await self._arrived.wait()
 
@@ -150,13 +142,10 @@ class QuicLink(MuxedLink):
         """Let what was sent arrive, within a bound, say goodbye, and end the link."""
         if self.over:
             return
-        if not self._closing:
-            self._closing = True
+        if not self.closing:
+            self.closing = True
             self._arrived.set()
-            for stream in list(self._streams.values()):
-                if not stream.end_sent:
-                    self.reset_stream(stream, "cut off by the end of the connection")
-                stream.wake()
+            self.streams.reset_unended()
             try:
                 with anyio.move_on_after(self._settings.close_timeout_seconds / 2):
                     await self._flush()
@@ -176,75 +165,31 @@ class QuicLink(MuxedLink):
 
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
-        if self._closing or self.over:
+        if self.closing or self.over:
             raise LinkClosed(f"the connection has ended: {self._cause or 'closed'}") from (
                 self._cause
             )
 
-    # -- what its streams do
+    # -- what its streams ask
 
-    def room(self, stream: QuicStream) -> int:
-        """How many bytes of a stream may be taken over now."""
-        settings, engine = self._settings, self._engine
-        bound = settings.send_buffer_bytes
-        few = settings.max_send_buffer_bytes // bound
-        if len(self._streams) > few and engine.unsent() > settings.max_send_buffer_bytes:
-            bound = settings.crowded_send_buffer_bytes
-        return bound - engine.unsent(stream.id)
+    def transmit(self) -> None:
+        """Send what the engine has to send."""
+        self._outlet.transmit(self)
 
-    def wants_room(self, stream: QuicStream) -> None:
-        """Wake the stream's sender when there is room."""
-        self._senders[stream.id] = stream
+    def arrived(self) -> None:
+        """The other side has opened a stream."""
+        self._arrived.set()
 
-    def send(self, stream: QuicStream, data: memoryview) -> None:
-        """Take bytes over; there is room for them."""
-        self._guard(lambda: self._send(stream, data, end=False))
-
-    def send_end(self, stream: QuicStream) -> None:
-        """End this side's half."""
-        stream.end_sent = True
-        self._guard(lambda: self._send(stream, b"", end=True))
-        self._forget_if_over(stream)
-
-    def close_stream(self, stream: QuicStream) -> None:
-        """The application is done with both halves; see `MuxedStream` for when this resets."""
-        if stream.broken is not None:
-            return
-        if stream.received.size and not stream.ended:
-            self.reset_stream(stream, "closed before it was read")
-            return
-        self._drop_received(stream)
-        if not (stream.end_sent or stream.stopped or self.over):
-            self.send_end(stream)
-        if not stream.over:
-            self._lingering.append((self._now() + self._settings.linger_seconds, stream))
-        self._forget_if_over(stream)
-
-    def reset_stream(self, stream: QuicStream, by: str) -> None:
-        """End both halves at once."""
-        if stream.broken is None:
-            stream.broken = by
-            self._drop_received(stream)
-            if not self.over:
-                self._guard(lambda: self._stop(stream))
-            self._forget_if_over(stream)
-            stream.wake()
-
-    def consumed(self, stream: QuicStream, nbytes: int) -> None:
-        """So many bytes of a stream have been read."""
-        self._backlog.unread -= nbytes
-        self._forget_if_over(stream)
-        if self.over:
-            return
-        if self._engine.holds_streams:
-            self._engine.consumed(stream.id, nbytes)
-            self._consumed += nbytes
-            if self._consumed >= self._settings.stream_window_bytes // 4:
-                self._consumed = 0
-                self._outlet.transmit(self)
-        elif self._backlog.held and self._backlog.unread <= self._settings.pause_bytes // 2:
-            self.advance(self._now())
-            self._outlet.transmit(self)
+    def guard(self, work: Callable[[], None]) -> None:
+        """Do something with the engine, whose failure ends the connection."""
+        try:
+            work()
+        except EngineFailed as error:
+            if self._failed:
+                return
+            self._failed = True
+            logger.warning("the QUIC engine failed on one connection: %s", error)
+            self.end(LinkClosed(f"the QUIC engine failed: {error}"), INTERNAL_ERROR)
 
     # -- what its endpoint does
 
@@ -260,8 +205,8 @@ class QuicLink(MuxedLink):
             return self._gone_at
         engine = self._engine.timer()
         look = self._look_at
-        if self._backlog.held:
-            look = min(look, self._check_at)
+        if self.streams.backlog.held:
+            look = min(look, self.streams.check_at)
         return look if engine is None else min(look, engine)
 
     def gone(self, now: float) -> bool:
@@ -273,24 +218,23 @@ class QuicLink(MuxedLink):
     def receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
         """Take datagrams; `advance` must follow."""
         self._heard_at = now
-        self._guard(lambda: self._engine.receive(data, segment, remote, now))
-        if self._backlog.held and self._engine.held_back:
-            self._backlog.arrived(now)
+        self.guard(lambda: self._engine.receive(data, segment, remote, now))
+        if self.streams.backlog.held and self._engine.held_back:
+            self.streams.backlog.arrived(now)
 
     def handle_timer(self, now: float) -> None:
         """A deadline has come; `advance` must follow."""
-        self._check_at = now + _CHECK_SECONDS
+        self.streams.looked(now)
         timer = self._engine.timer()
         if timer is not None and timer <= now:
-            self._guard(lambda: self._engine.handle_timer(now))
+            self.guard(lambda: self._engine.handle_timer(now))
         if now >= self._look_at and not self.over and self._engine.ending is None:
-            self._guard(lambda: self._look(now))
+            self.guard(lambda: self._look(now))
 
     def advance(self, now: float) -> None:
         """Take out of the engine what happened."""
-        self._guard(lambda: self._take_events(now))
-        if self._backlog.unread or self._backlog.held:
-            self._guard(lambda: self._balance(now))
+        self.guard(lambda: self._take_events(now))
+        self.guard(lambda: self._balance(now))
         if not self.over and (ending := self._engine.ending) is not None:
             self._finish(self._engine.failure or cause_of(ending, established=self.established))
         self._moved.set()
@@ -298,11 +242,8 @@ class QuicLink(MuxedLink):
     def datagrams(self, now: float) -> list[tuple[bytes, SocketAddress]]:
         """What is to be sent now."""
         sent: list[tuple[bytes, SocketAddress]] = []
-        self._guard(lambda: sent.extend(self._engine.datagrams_to_send(now)))
-        for stream in list(self._senders.values()):
-            if stream.over or self.room(stream) > 0:
-                del self._senders[stream.id]
-                stream.wake_sender()
+        self.guard(lambda: sent.extend(self._engine.datagrams_to_send(now)))
+        self.streams.wake_senders()
         return sent
 
     def end(self, cause: PeerloomError | None, code: int = 0, *, transport: bool = False) -> None:
@@ -316,23 +257,13 @@ class QuicLink(MuxedLink):
 
     # -- inside
 
-    def _guard(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except EngineFailed as error:
-            if self._failed:
-                return
-            self._failed = True
-            logger.warning("the QUIC engine failed on one connection: %s", error)
-            self.end(LinkClosed(f"the QUIC engine failed: {error}"), INTERNAL_ERROR)
-
     def _take_events(self, now: float) -> None:
         while (event := self._engine.next_event()) is not None:
             match event:
                 case StreamData():
-                    self._take_data(event, now)
+                    self.streams.take_data(event, now)
                 case StreamStopped():
-                    self._take_stop(event, now)
+                    self.streams.take_stop(event)
                 case ConnectionIdChanged():
                     self._outlet.route(self, event.connection_id, valid=event.valid)
                 case HandshakeDone():
@@ -346,76 +277,6 @@ class QuicLink(MuxedLink):
         self.established = True
         self._look_at = now + self._ping_interval
         self._settled.set()
-
-    def _take_data(self, event: StreamData, now: float) -> None:
-        stream = self._stream(event.stream_id, now)
-        if stream is None or stream.closed or stream.broken is not None:
-            self._engine.consumed(event.stream_id, len(event.data))
-            if stream is not None and stream.broken is None:
-                self._drop_late(stream, len(event.data))
-        elif event.data:
-            stream.heard_at = now
-            stream.received.append(event.data)
-            self._backlog.unread += len(event.data)
-        if stream is not None:
-            stream.ended = stream.ended or event.end
-            self._forget_if_over(stream)
-            stream.wake()
-
-    def _drop_late(self, stream: QuicStream, nbytes: int) -> None:
-        before, stream.dropped = stream.dropped, stream.dropped + nbytes
-        if before <= self._settings.linger_bytes < stream.dropped:
-            self._engine.stop(stream.id)
-
-    def _take_stop(self, event: StreamStopped, now: float) -> None:
-        stream = self._stream(event.stream_id, now)
-        if stream is None:
-            return
-        if event.ours:
-            stream.stopped = True
-            self._forget_if_over(stream)
-            stream.wake()
-        else:
-            self.reset_stream(stream, BY_PEER)
-
-    def _stream(self, stream_id: int, now: float) -> QuicStream | None:
-        stream = self._streams.get(stream_id)
-        if stream is None and self._inbound.is_new(stream_id):
-            stream = self._add(stream_id, now)
-            if self._closing or self.over:
-                self.reset_stream(stream, "refused")
-            else:
-                self._accepted.append(stream)
-                self._arrived.set()
-        return stream
-
-    def _add(self, stream_id: int, now: float | None = None) -> QuicStream:
-        stream = QuicStream(self, stream_id, self._now() if now is None else now)
-        self._streams[stream_id] = stream
-        return stream
-
-    def _forget_if_over(self, stream: QuicStream) -> None:
-        if stream.over and not stream.received.size:
-            self._streams.pop(stream.id, None)
-
-    def _drop_received(self, stream: QuicStream) -> None:
-        size = stream.received.size
-        stream.received.clear()
-        if size:
-            self.consumed(stream, size)
-
-    def _send(self, stream: QuicStream, data: memoryview | bytes, *, end: bool) -> None:
-        if self._engine.send(stream.id, data, end=end):
-            self._outlet.transmit(self)
-        elif not end:
-            stream.stopped = True
-            raise StreamReset(f"the other side reads no more of stream {stream.id}")
-
-    def _stop(self, stream: QuicStream) -> None:
-        self._engine.reset(stream.id)
-        if not stream.ended:
-            self._engine.stop(stream.id)
-        self._outlet.transmit(self)
 
     @property
     def _ping_interval(self) -> float:
@@ -432,45 +293,11 @@ class QuicLink(MuxedLink):
             self._look_at = now + self._ping_interval
         else:
             self._look_at = self._heard_at + self._ping_interval
-        while self._lingering and self._lingering[0][0] <= now:
-            _, stream = self._lingering.popleft()
-            if not stream.over:
-                self._engine.stop(stream.id)
+        self.streams.expire(now)
 
     def _balance(self, now: float) -> None:
-        if self._engine.holds_streams:
-            return
-        match self._backlog.decide(now, reader_starves=self._backlog.held and self._starves(now)):
-            case Step.HOLD:
-                self._check_at = now + _CHECK_SECONDS
-                self._engine.hold(on=True)
-            case Step.RELEASE:
-                self._engine.hold(on=False)
-                self._take_events(now)
-            case Step.ADMIT:
-                self._engine.let_pass()
-                self._take_events(now)
-            case Step.SHED:
-                self._shed()
-            case Step.NOTHING:
-                pass
-
-    def _starves(self, now: float) -> bool:
-        recent = now - self._settings.stopped_seconds
-        return any(each.starves and each.heard_at > recent for each in self._streams.values())
-
-    def _shed(self) -> None:
-        fullest = max(self._streams.values(), key=lambda each: each.received.size, default=None)
-        if fullest is None:
-            return
-        logger.warning(
-            "stream %d of %s was reset: %d bytes unread have stopped the other streams for %.0f s",
-            fullest.id,
-            self.peer,
-            fullest.received.size,
-            self._settings.stopped_seconds,
-        )
-        self.reset_stream(fullest, "not read for too long, which stopped the other streams")
+        if self.streams.balance(now):
+            self._take_events(now)
 
     async def _flush(self) -> None:
         while not (self._engine.flushed or self.over):
@@ -481,10 +308,9 @@ class QuicLink(MuxedLink):
             return
         self.over = True
         self._cause = cause
-        self._gone_at = self._now() + self._settings.close_timeout_seconds
+        self._gone_at = self.now() + self._settings.close_timeout_seconds
         self._settled.set()
         self._ended.set()
         self._arrived.set()
         self._moved.set()
-        for stream in self._streams.values():
-            stream.wake()
+        self.streams.wake_all()

@@ -13,7 +13,7 @@ from peerloom._muxers._byte_queue import ByteQueue
 from peerloom._muxers._wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from ._quic_link import QuicLink
+    from ._quic_streams import QuicStreams
 
 # Calls that find what they need do not suspend; after so many the others get their turn.
 CALLS_A_TURN: Final = 16
@@ -35,7 +35,7 @@ class QuicStream(MuxedStream):
         dropped: bytes that came after it was closed.
     """
 
-    def __init__(self, link: QuicLink, stream_id: int, now: float) -> None:
+    def __init__(self, streams: QuicStreams, stream_id: int, now: float) -> None:
         self.id = stream_id
         self.received = ByteQueue()
         self.ended = False
@@ -45,7 +45,7 @@ class QuicStream(MuxedStream):
         self.closed = False
         self.heard_at = now
         self.dropped = 0
-        self._link = link
+        self._streams = streams
         self._readable = Wakeup()
         self._writable = Wakeup()
         self._receiving = False
@@ -79,7 +79,7 @@ class QuicStream(MuxedStream):
                 await self._readable.wait()
         finally:
             self._receiving = False
-        self._link.consumed(self, len(data))
+        self._streams.consumed(self, len(data))
         return data
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
@@ -99,20 +99,20 @@ class QuicStream(MuxedStream):
             raise anyio.BusyResourceError("sending to")
         if not self.end_sent:
             self._raise_if_unwritable()
-            self._link.send_end(self)
+            self._streams.send_end(self)
         await checkpoint()
 
     async def aclose(self) -> None:
         """Close both halves; what was sent is still delivered, in the background."""
         if not self.closed:
             self.closed = True
-            self._link.close_stream(self)
+            self._streams.close(self)
             self.wake()
         await checkpoint()
 
     def reset(self) -> None:
         """End both halves at once."""
-        self._link.reset_stream(self, "reset here")
+        self._streams.reset(self, "reset here")
         self.wake()
 
     def wake(self) -> None:
@@ -127,13 +127,13 @@ class QuicStream(MuxedStream):
     async def _send_all(self, rest: memoryview) -> None:
         self._raise_if_unwritable()
         while rest:
-            room = self._link.room(self)
+            room = self._streams.room(self)
             if room <= 0:
-                self._link.wants_room(self)
+                self._streams.wants_room(self)
                 await self._writable.wait()
                 self._raise_if_unwritable()
                 continue
-            self._link.send(self, rest[:room])
+            self._streams.send(self, rest[:room])
             rest = rest[room:]
 
     def _raise_if_unwritable(self) -> None:
@@ -142,7 +142,7 @@ class QuicStream(MuxedStream):
         self._raise_if_broken()
         if self.stopped:
             raise StreamReset(f"the other side reads no more of stream {self.id}")
-        self._link.raise_if_ended()
+        self._streams.raise_if_ended()
 
     def _raise_if_unreadable(self) -> None:
         if self.closed:
@@ -150,12 +150,12 @@ class QuicStream(MuxedStream):
         self._raise_if_broken()
         if self.ended:
             raise anyio.EndOfStream
-        self._link.raise_if_ended()
+        self._streams.raise_if_ended()
 
     def _raise_if_broken(self) -> None:
         if self.broken is not None:
             if self.broken != BY_PEER:
-                self._link.raise_if_ended()
+                self._streams.raise_if_ended()
             raise StreamReset(f"stream {self.id} was {self.broken}")
 
     async def _take_turn(self) -> None:
