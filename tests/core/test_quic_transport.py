@@ -267,6 +267,25 @@ async def test_a_handshake_that_others_do_not_finish_ends_in_time() -> None:
                 await (await listener.accept()).complete()
 
 
+async def test_handshakes_that_fail_leave_nothing_behind() -> None:
+    async with (
+        transports(close_timeout_seconds=0.05) as (dialing, listening),
+        listening.listen(ANY_PORT) as listener,
+    ):
+        for _ in range(50):
+            with anyio.fail_after(5), pytest.raises(WrongPeerId):
+                await dialing.dial(listener.addresses[0], DialOptions(expected=MALLORY.peer_id))
+            with pytest.raises(HandshakeFailed):
+                await (await listener.accept()).complete()
+        endpoint = listener._endpoint
+        await until(lambda: not endpoint._links)
+        assert not endpoint._by_id
+        assert not endpoint._half_open
+        assert not endpoint._timers._links
+        assert not endpoint._timers._entries
+        assert len(endpoint._timers) < 100
+
+
 # --- strangers -----------------------------------------------------------------------------
 
 

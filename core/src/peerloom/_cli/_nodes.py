@@ -23,6 +23,7 @@ _ANY_HOST: Final = (
     (socket.AF_INET, "0.0.0.0", "/ip4/0.0.0.0"),  # noqa: S104 - a node is there to be reached
     (socket.AF_INET6, "::", "/ip6/::"),
 )
+_TRANSPORTS: Final = ((socket.SOCK_STREAM, "tcp", ""), (socket.SOCK_DGRAM, "udp", "/quic-v1"))
 
 
 @asynccontextmanager
@@ -42,25 +43,29 @@ async def listening_node(
 def _everywhere() -> Iterator[str]:
     # Found out before the node starts, because its first dials leave from these ports.
     for family, host, address in _ANY_HOST:
-        trouble = _trouble(family, host)
-        if trouble is None:
-            yield f"{address}/tcp/{PORT}"
-        elif trouble.errno == errno.EADDRINUSE:
-            tell(f"port {PORT} of {address} is taken: listening on a free port instead")
-            yield f"{address}/tcp/0"
-        else:
-            tell(f"not listening on {address}: {trouble.strerror}")
+        for kind, name, rest in _TRANSPORTS:
+            trouble = _trouble(family, kind, host)
+            if trouble is None:
+                yield f"{address}/{name}/{PORT}{rest}"
+            elif trouble.errno == errno.EADDRINUSE:
+                which = f"{name.upper()} port {PORT} of {address}"
+                tell(f"{which} is taken: listening on a free port instead")
+                yield f"{address}/{name}/0{rest}"
+            else:
+                tell(f"not listening on {address}/{name}: {trouble.strerror}")
 
 
-def _trouble(family: socket.AddressFamily, host: str) -> OSError | None:
+def _trouble(family: socket.AddressFamily, kind: socket.SocketKind, host: str) -> OSError | None:
     """Why the usual port cannot be listened on, or None."""
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(family, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind((host, PORT))
-            probe.listen()
+            if kind is socket.SOCK_STREAM:
+                probe.listen()
     except OSError as error:
         return error
     return None

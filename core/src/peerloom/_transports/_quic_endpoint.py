@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -21,6 +19,7 @@ from ._quic_packets import (
     retry,
     version_negotiation,
 )
+from ._quic_timers import Timers
 from ._quic_tokens import RetryTokens
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from ._quic_packets import LongHeader
     from ._quic_settings import QuicSettings
     from ._udp import UdpSocket
-
-_FOREVER: Final = float("inf")
 
 
 class QuicEndpoint:
@@ -61,9 +58,7 @@ class QuicEndpoint:
         self._by_id: dict[bytes, QuicLink] = {}
         self._links: dict[QuicLink, set[bytes]] = {}
         self._half_open: set[QuicLink] = set()
-        self._timers: list[tuple[float, int, QuicLink]] = []
-        self._due: dict[QuicLink, float] = {}
-        self._numbers = count()
+        self._timers = Timers()
         self._blocked: dict[QuicLink, None] = {}
         self._unblocking: anyio.Event | None = None
         self._sleep: anyio.CancelScope | None = None
@@ -111,7 +106,7 @@ class QuicEndpoint:
 
     async def _serve(self) -> None:
         while not self._socket.closed:
-            with anyio.CancelScope(deadline=self._next_due()) as self._sleep:
+            with anyio.CancelScope(deadline=self._timers.next_due) as self._sleep:
                 try:
                     await self._socket.wait_readable()
                 except anyio.ClosedResourceError:
@@ -119,9 +114,6 @@ class QuicEndpoint:
             self._sleep = None
             self._read()
             self._fire()
-
-    def _next_due(self) -> float:
-        return self._timers[0][0] if self._timers else _FOREVER
 
     def _read(self) -> None:
         touched: dict[QuicLink, None] = {}
@@ -153,11 +145,7 @@ class QuicEndpoint:
 
     def _fire(self) -> None:
         now = self._runtime.now()
-        while self._timers and self._timers[0][0] <= now:
-            due, _, link = heapq.heappop(self._timers)
-            if self._due.get(link) != due:
-                continue  # an earlier one was set meanwhile, and has been served
-            del self._due[link]
+        for link in self._timers.due(now):
             deadline = link.deadline
             if deadline is not None and deadline <= now:
                 link.handle_timer(now)
@@ -205,10 +193,8 @@ class QuicEndpoint:
 
     def _schedule(self, link: QuicLink) -> None:
         deadline = link.deadline if link in self._links else None
-        if deadline is None or deadline >= self._due.get(link, _FOREVER):
+        if deadline is None or not self._timers.set(link, deadline):
             return
-        self._due[link] = deadline
-        heapq.heappush(self._timers, (deadline, next(self._numbers), link))
         if self._sleep is not None and deadline < self._sleep.deadline:
             self._sleep.deadline = deadline
 
@@ -309,7 +295,7 @@ class QuicEndpoint:
             del self._by_id[connection_id]
         self._half_open.discard(link)
         self._blocked.pop(link, None)
-        self._due.pop(link, None)
+        self._timers.forget(link)
         self._close_if_unused()
 
     def _close_if_unused(self) -> None:
