@@ -7,8 +7,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ._quic_link import QuicLink
 
 _FOREVER: Final = float("inf")
@@ -49,13 +47,15 @@ class Timers:
             self._heap = sorted(self._entries.values())
         return True
 
-    def due(self, now: float) -> Iterator[QuicLink]:
+    def due(self, now: float) -> list[QuicLink]:
         """Those whose time has come; each must be set again."""
+        found = []
         while self._heap and self._heap[0][0] <= now:
             link = self._links.pop(heapq.heappop(self._heap)[1], None)
             if link is not None:
                 del self._entries[link]
-                yield link
+                found.append(link)
+        return found
 
     def forget(self, link: QuicLink) -> None:
         """The link is gone."""
