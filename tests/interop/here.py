@@ -198,12 +198,10 @@ class Here(Party):
 
 
 @asynccontextmanager
-async def our_node() -> AsyncIterator[Here]:
+async def our_node(listen: str) -> AsyncIterator[Here]:
     """Run our node on a free port of the loopback interface."""
     here = Here()
-    config = NetworkConfig(
-        listen=["/ip4/127.0.0.1/tcp/0"], settings={"perf": {"serve": True}}, strict=True
-    )
+    config = NetworkConfig(listen=[listen], settings={"perf": {"serve": True}}, strict=True)
     failure: BaseException | None = None
     async with Node(config, plugins=[here.plugin]) as node, anyio.create_task_group() as tasks:
         here.adopt(node)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .driver import Peer, PeerError
 from .party import Party, PartyGone
@@ -29,6 +29,7 @@ MIB: Final = 1024 * 1024
 SEED: Final = 20_251_122
 SECURITIES: Final = {"tls": "/tls/1.0.0", "noise": "/noise"}
 MUXER: Final = "/yamux/1.0.0"
+LISTEN: Final = {"tcp": "/ip4/127.0.0.1/tcp/0", "quic": "/ip4/127.0.0.1/udp/0/quic-v1"}
 STALL: Final = "/test/stall/1"
 LATER: Final = "/test/later/1"
 PENDING_BYTES: Final = 64 * MIB
@@ -59,6 +60,17 @@ class Scenario:
     name: str
     run: Run
     settings: dict[str, Any]
+
+    @property
+    def transport(self) -> str:
+        """What it is played over."""
+        names: list[str] = self.settings.get("transports", ["tcp"])
+        return names[0]
+
+    @property
+    def listen(self) -> str:
+        """Where a party listens for it."""
+        return LISTEN[self.transport]
 
     def __str__(self) -> str:
         return "-".join(re.findall(r"\w+", self.name))
@@ -206,8 +218,7 @@ async def _slow_opener(opener: Party, accepter: Party) -> None:
     assert outcome["received_sha256"] == pattern_sha256(SEED, PENDING_BYTES)
 
 
-@scenario("kill -9")
-async def _kill(opener: Party, accepter: Party) -> None:
+async def _kill(within: float, opener: Party, accepter: Party) -> None:
     killed, left = (opener, accepter) if isinstance(opener, Peer) else (accepter, opener)
     assert isinstance(killed, Peer)
 
@@ -219,12 +230,23 @@ async def _kill(opener: Party, accepter: Party) -> None:
         tasks.start_soon(send)
         await left.event("stream-opened", protocol=STALL)
         killed.kill()
-        await left.event("disconnected", peer=killed.id, within=5)
+        await left.event("disconnected", peer=killed.id, within=within)
         if left is accepter:
             [stalled] = await left.streams()
             await left.release(stalled["stream"])
         await left.event("stream-ended", protocol=STALL, how="reset", within=5)
     assert await left.connections() == []
+
+
+scenario("kill -9")(partial(_kill, 5))
+
+
+async def _agree_on_quic(opener: Party, accepter: Party) -> None:
+    for party, other, direction in ((opener, accepter, "outbound"), (accepter, opener, "inbound")):
+        [connection] = await party.connections()
+        assert (connection["peer"], connection["direction"]) == (other.id, direction)
+        assert "/quic-v1" in connection["address"]
+    await _echo(opener, accepter, MIB)
 
 
 async def _identity(opener: Party, accepter: Party) -> None:
@@ -236,6 +258,27 @@ async def _identity(opener: Party, accepter: Party) -> None:
 for _type in ("secp256k1", "rsa", "ecdsa"):  # the rows above are played with Ed25519 keys
     for _name in SECURITIES:
         scenario(f"identity: {_type}, {_name}", identity=_type, security=[_name])(_identity)
+
+
+def _over_quic() -> list[Scenario]:
+    """The same rows over QUIC, as far as they are not about what QUIC does not have."""
+    others = {
+        "tcp, tls, yamux": Scenario("quic", _agree_on_quic, {}),
+        # There is no broken pipe: the idle timeout tells, which is 10 s in js-libp2p.
+        "kill -9": Scenario("quic: kill -9", partial(_kill, 20), {}),
+    }
+    played = []
+    for each in SCENARIOS:
+        if "noise" in each.settings["security"]:
+            continue
+        name = f"quic: {each.name.removesuffix(', tls')}"
+        row = others.get(each.name, evolve(each, name=name))
+        settings = {**each.settings, "transports": ["quic"], "listen": [LISTEN["quic"]]}
+        played.append(evolve(row, settings=settings))
+    return played
+
+
+SCENARIOS.extend(_over_quic())
 
 
 async def _echo(opener: Party, accepter: Party, nbytes: int, **more: Any) -> None:

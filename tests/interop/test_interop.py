@@ -43,7 +43,7 @@ def cases() -> list[Case]:
         for scenario in SCENARIOS
         for kind in KINDS
         for direction, backend in DIRECTIONS.items()
-        if is_offered(scenario.name, kind, direction)
+        if is_offered(scenario, kind, direction)
     ]
 
 
@@ -55,9 +55,10 @@ def anyio_backend(case: Case) -> str:
 
 @pytest.mark.parametrize("case", cases(), ids=str)
 async def test_interop(case: Case, record_property: Callable[[str, object], None]) -> None:
-    async with our_node() as here, peer(case.peer, **case.scenario.settings) as there:
+    scenario = case.scenario
+    async with our_node(scenario.listen) as here, peer(case.peer, **scenario.settings) as there:
         record_property("interop-version", there.version)
         opener, accepter = (here, there) if case.direction == WE_DIAL else (there, here)
         await opener.dial(accepter.address)
         await accepter.event("connected", peer=opener.id)
-        await case.scenario.run(opener, accepter)
+        await scenario.run(opener, accepter)

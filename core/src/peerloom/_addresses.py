@@ -20,7 +20,10 @@ MAX_ADDRESS_BYTES: Final = 1024  # the longest honest one is a relayed address o
 
 _IP4: Final = b"\x04"
 _IP6: Final = b"\x29"
+_FAMILIES: Final = {"ip4": socket.AF_INET, "ip6": socket.AF_INET6}
 _TCP: Final = b"\x06"
+_UDP: Final = b"\x91\x02"
+_QUIC_V1: Final = b"\xcd\x03"
 
 
 def components(address: Multiaddr) -> list[tuple[str, str]]:
@@ -113,23 +116,37 @@ def is_private(address: Multiaddr) -> bool:
 
 def tcp_endpoint(address: Multiaddr) -> tuple[socket.AddressFamily, str, int] | None:
     """Family, host and port of ``/ip4|ip6/…/tcp/…``, or None for any other address."""
-    parts = components(split_peer(address)[0])
-    match parts:
-        case [("ip4", host), ("tcp", port)]:
-            return socket.AF_INET, host, int(port)
-        case [("ip6", host), ("tcp", port)]:
-            return socket.AF_INET6, host, int(port)
+    match components(split_peer(address)[0]):
+        case [(("ip4" | "ip6") as ip, host), ("tcp", port)]:
+            return _FAMILIES[ip], host, int(port)
+        case _:
+            return None
+
+
+def quic_endpoint(address: Multiaddr) -> tuple[socket.AddressFamily, str, int] | None:
+    """Family, host and port of ``/ip4|ip6/…/udp/…/quic-v1``, or None for any other address."""
+    match components(split_peer(address)[0]):
+        case [(("ip4" | "ip6") as ip, host), ("udp", port), ("quic-v1", _)]:
+            return _FAMILIES[ip], host, int(port)
         case _:
             return None
 
 
 def tcp_address(host: str, port: int) -> Multiaddr:
     """``/ip4|ip6/<host>/tcp/<port>``; an IPv4 address mapped into IPv6 becomes IPv4."""
+    return Multiaddr(_ip_part(host) + _TCP + port.to_bytes(2, "big"))
+
+
+def quic_address(host: str, port: int) -> Multiaddr:
+    """``/ip4|ip6/<host>/udp/<port>/quic-v1``, likewise."""
+    return Multiaddr(_ip_part(host) + _UDP + port.to_bytes(2, "big") + _QUIC_V1)
+
+
+def _ip_part(host: str) -> bytes:
     ip = ipaddress.ip_address(host.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
-    prefix = _IP4 if ip.version == 4 else _IP6
-    return Multiaddr(prefix + ip.packed + _TCP + port.to_bytes(2, "big"))
+    return (_IP4 if ip.version == 4 else _IP6) + ip.packed
 
 
 def interface_hosts(family: socket.AddressFamily) -> Iterator[str]:

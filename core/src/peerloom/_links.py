@@ -1,8 +1,8 @@
 """What transports, security channels and muxers are to the swarm: the seams between layers.
 
 A transport yields either a `RawLink`, which the swarm upgrades (security, then muxer), or a
-`MuxedLink` that needs no upgrade (QUIC). Security and muxers are sans-IO state machines; the
-swarm moves the bytes.
+`MuxedLink` that needs no upgrade (QUIC; accepted as a `PendingLink`). Security and muxers are
+sans-IO state machines; the swarm moves the bytes.
 """
 
 from __future__ import annotations
@@ -51,10 +51,13 @@ class DialOptions:
     Attributes:
         role: the role in the handshake; hole punching dials as listener.
         reuse_port: leave from a port that this node listens on, where the transport can.
+        expected: the peer that must answer, or None for anybody; a transport that does its own
+            handshake refuses any other within it.
     """
 
     role: Role = Role.DIALER
     reuse_port: bool = True
+    expected: PeerId | None = None
 
 
 @frozen
@@ -133,6 +136,26 @@ class MuxedLink(ABC):
         """The newest measured round trip time, or None."""
 
 
+class PendingLink(ABC):
+    """A connection that another begins and whose handshake is the transport's own (QUIC).
+
+    Attributes:
+        local_address: this side's address.
+        remote_address: the other side's address.
+    """
+
+    local_address: Multiaddr
+    remote_address: Multiaddr
+
+    @abstractmethod
+    async def complete(self) -> MuxedLink:
+        """Wait for the handshake; raises `HandshakeFailed`, `LinkClosed`. The caller bounds it."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Refuse it."""
+
+
 class Listener(ABC):
     """A socket (or what stands for one) that accepts links."""
 
@@ -142,7 +165,7 @@ class Listener(ABC):
         """The bound addresses, wildcards expanded to the interfaces' addresses."""
 
     @abstractmethod
-    async def accept(self) -> RawLink | MuxedLink:
+    async def accept(self) -> RawLink | PendingLink | MuxedLink:
         """The next link; raises `anyio.ClosedResourceError` once the listener is closed."""
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
+from multiaddr import Multiaddr
 
 from peerloom._addresses import components
 from peerloom._node import Node
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from peerloom._config import NetworkConfig
 
 PORT: Final = 2428
-_EVERYWHERE: Final = ("/ip4/0.0.0.0", "/ip6/::")
+_EVERYWHERE: Final = (
+    f"/ip4/0.0.0.0/tcp/{PORT}",
+    f"/ip4/0.0.0.0/udp/{PORT}/quic-v1",
+    f"/ip6/::/tcp/{PORT}",
+    f"/ip6/::/udp/{PORT}/quic-v1",
+)
 
 
 @asynccontextmanager
@@ -33,20 +39,25 @@ async def listening_node(
         async with Node(config, plugins=plugins) as node:
             yield node
         return
-    everywhere = [f"{host}/tcp/{PORT}" for host in _EVERYWHERE]
-    config = evolve(config, listen=everywhere, free_port_if_taken=True)
+    config = evolve(config, listen=_EVERYWHERE, free_port_if_taken=True)
     async with Node(config, plugins=plugins) as node:
-        _tell_where_it_differs(node)
+        for complaint in _differences(node):
+            tell(complaint)
         yield node
 
 
-def _tell_where_it_differs(node: Node) -> None:
-    ports: dict[str, set[str]] = {"ip4": set(), "ip6": set()}
+def _differences(node: Node) -> list[str]:
+    found: dict[tuple[str, str], set[str]] = {}
     for address in node.addresses:
-        (family, _), (_, port), *_ = components(address)
-        ports[family].add(port)
-    for host, found in zip(_EVERYWHERE, ports.values(), strict=True):
-        if not found:
-            tell(f"not listening on {host}")
-        elif str(PORT) not in found:
-            tell(f"port {PORT} of {host} is taken: listening on a free port instead")
+        (family, _), (kind, port), *_ = components(address)
+        found.setdefault((family, kind), set()).add(port)
+    complaints = []
+    for wanted in _EVERYWHERE:
+        (family, host), (kind, port), *_ = components(Multiaddr(wanted))
+        ports = found.get((family, kind))
+        if ports is None:
+            complaints.append(f"not listening on {wanted}")
+        elif port not in ports:
+            which = f"{kind.upper()} port {port} of /{family}/{host}"
+            complaints.append(f"{which} is taken: listening on a free port instead")
+    return complaints

@@ -86,7 +86,7 @@ class Dialer:
         reason = self._around.gate("dial", expected, address)
         if reason is not None:
             raise Refused(reason)
-        options = DialOptions(role=Role.DIALER)
+        options = DialOptions(role=Role.DIALER, expected=expected)
         raw = await _bounded(transport.dial(bare, options), DIAL_SECONDS, "not connected")
         if isinstance(raw, RawLink):
             upgrade = self._upgrader.upgrade(raw, Role.DIALER, expected)

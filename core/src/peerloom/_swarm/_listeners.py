@@ -17,7 +17,7 @@ from peerloom._events import (
     ListenerFailed,
     ListeningOn,
 )
-from peerloom._links import MuxedLink, RawLink
+from peerloom._links import MuxedLink, PendingLink, RawLink
 
 from ._errors import ConnectionLimitReached
 
@@ -61,7 +61,7 @@ class Listeners:
         self,
         sink: Sink,
         limits: ConnectionLimits,
-        serve: Callable[[RawLink | MuxedLink], None],
+        serve: Callable[[RawLink | PendingLink | MuxedLink], None],
     ) -> None:
         self._sink = sink
         self._limits = limits
@@ -144,7 +144,7 @@ class Listeners:
             else:
                 await self._admit(link)
 
-    async def _admit(self, link: RawLink | MuxedLink) -> None:
+    async def _admit(self, link: RawLink | PendingLink | MuxedLink) -> None:
         try:
             self._limits.check_pending_in()
         except ConnectionLimitReached as error:
@@ -161,7 +161,7 @@ class Listeners:
         await self._sink.put(ListenerClosed(listening.id, listening.addresses, cause))
 
 
-async def close_link(link: RawLink | MuxedLink) -> None:
+async def close_link(link: RawLink | PendingLink | MuxedLink) -> None:
     """Close a link that never came into service."""
     if isinstance(link, RawLink):
         await anyio.aclose_forcefully(link.stream)

@@ -1,4 +1,4 @@
-"""The plugin ``swarm``: TCP, the commands on addresses and connections, and keep-alive."""
+"""The plugin ``swarm``: TCP and QUIC, the commands on addresses and connections, and keep-alive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from peerloom._commands import (
     Status,
     StopListening,
 )
-from peerloom._transports import TcpTransport
+from peerloom._transports import QuicSettings, QuicTransport, TcpTransport
 from peerloom.plugin import PluginInfo, hookimpl
 
 from ._meters import Meters
@@ -50,9 +50,11 @@ class SwarmPlugin:
         self._sweep()
 
     @hookimpl
-    def peerloom_transports(self, ctx: PluginContext) -> list[Transport]:  # noqa: ARG002
-        """TCP."""
-        return [TcpTransport()]
+    def peerloom_transports(self, ctx: PluginContext) -> list[Transport]:
+        """TCP and QUIC, whose sockets outlive the plugin while they carry connections."""
+        settings = QuicSettings(max_inbound_streams=self._swarm.max_streams_per_connection)
+        self._quic = QuicTransport(ctx.identity, ctx.runtime, self._swarm.start_soon, settings)
+        return [TcpTransport(), self._quic]
 
     @hookimpl
     def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:
@@ -77,7 +79,7 @@ class SwarmPlugin:
     @hookimpl
     def peerloom_status(self, ctx: PluginContext) -> Mapping[str, Any]:  # noqa: ARG002
         """Counters and bounds of the swarm."""
-        return self._swarm.status()
+        return {**self._swarm.status(), "quic": self._quic.status()}
 
     def _sweep(self) -> None:
         self._swarm.close_idle()

@@ -22,7 +22,7 @@ from peerloom._events import (
     IncomingConnectionFailed,
     ProtocolsChanged,
 )
-from peerloom._links import MuxedLink, RawLink, Role
+from peerloom._links import MuxedLink, PendingLink, RawLink, Role
 
 from ._dialer import ATTEMPT_FAILURES, UPGRADE_SECONDS, Dialer
 from ._dials import Dials
@@ -36,7 +36,7 @@ from ._surroundings import Tasks
 from ._transport_table import TransportTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from anyio.abc import TaskStatus
     from multiaddr import Multiaddr
@@ -54,7 +54,11 @@ if TYPE_CHECKING:
 
 
 class Swarm:
-    """Transports, listeners, dials and connections of one node. See `SwarmApi`."""
+    """Transports, listeners, dials and connections of one node. See `SwarmApi`.
+
+    Attributes:
+        max_streams_per_connection: streams that the other side may have open on one.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Swarm:
         config: NetworkConfig,
     ) -> None:
         self._local_peer = local_peer
+        self.max_streams_per_connection = config.limits.streams_per_connection
         self._upgrader = upgrader
         self._around = around
         self._tasks = Tasks()
@@ -102,6 +107,10 @@ class Swarm:
         finally:
             self._tasks.group = None
             self._closed.set()
+
+    def start_soon(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a task until every connection has been closed: a transport's socket."""
+        self._tasks.running.start_soon(work)
 
     def gate_with(self, gate: Callable[[GateStage, PeerId | None, Multiaddr], str | None]) -> None:
         """Ask this before every dial and connection; a reason refuses it."""
@@ -259,12 +268,12 @@ class Swarm:
         own = [address for _, address in self.listen_addresses()]
         return await self._dialer.dial(peer, known, own)
 
-    def _serve(self, link: RawLink | MuxedLink) -> None:
+    def _serve(self, link: RawLink | PendingLink | MuxedLink) -> None:
         self._limits.pending_in += 1
         self._counters["accepted"] += 1
         self._tasks.running.start_soon(self._serve_inbound, link)
 
-    async def _serve_inbound(self, link: RawLink | MuxedLink) -> None:
+    async def _serve_inbound(self, link: RawLink | PendingLink | MuxedLink) -> None:
         try:
             await self._establish_inbound(link)
         except (*ATTEMPT_FAILURES, anyio.EndOfStream) as error:
@@ -276,20 +285,22 @@ class Swarm:
         finally:
             self._limits.pending_in -= 1
 
-    async def _establish_inbound(self, link: RawLink | MuxedLink) -> None:
+    async def _establish_inbound(self, link: RawLink | PendingLink | MuxedLink) -> None:
         reason = self._around.gate("accept", None, link.remote_address)
         if reason is not None:
             raise Refused(reason)
-        muxed = await self._upgraded(link) if isinstance(link, RawLink) else link
+        muxed = link if isinstance(link, MuxedLink) else await self._upgraded(link)
         try:
             await self._establish(muxed, Role.LISTENER)
         except Refused:
             await close_link(muxed)
             raise
 
-    async def _upgraded(self, link: RawLink) -> MuxedLink:
+    async def _upgraded(self, link: RawLink | PendingLink) -> MuxedLink:
         try:
             with anyio.fail_after(UPGRADE_SECONDS):
+                if isinstance(link, PendingLink):
+                    return await link.complete()
                 return await self._upgrader.upgrade(link, Role.LISTENER, None)
         except TimeoutError:
             raise RemoteProtocolError(

@@ -1,6 +1,7 @@
 // createHost: a js-libp2p node as a `start` request describes it.
 
 import { noise } from '@chainsafe/libp2p-noise'
+import { quic } from '@chainsafe/libp2p-quic'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
@@ -11,7 +12,7 @@ import { createLibp2p } from 'libp2p'
 import { Unsupported } from './channel.js'
 
 const KEY_TYPES = { ed25519: 'Ed25519', secp256k1: 'secp256k1', rsa: 'RSA', ecdsa: 'ECDSA' }
-const TRANSPORTS = { tcp: () => tcp() }
+const TRANSPORTS = { tcp: () => tcp(), quic: () => quic() }
 const SECURITIES = { tls: () => tls(), noise: () => noise() }
 const MUXERS = { yamux: () => yamux({ streamOptions: { maxReadBufferLength: READ_BUFFER_BYTES } }) }
 

@@ -1,0 +1,164 @@
+"""QuicStream: one stream of a QUIC connection, as anyio sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from peerloom._errors import StreamReset
+from peerloom._links import MuxedStream
+from peerloom._muxers._byte_queue import ByteQueue
+from peerloom._muxers._wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from ._quic_streams import QuicStreams
+
+# Calls that find what they need do not suspend; after so many the others get their turn.
+CALLS_A_TURN: Final = 16
+BY_PEER: Final = "reset by the other side"
+
+
+class QuicStream(MuxedStream):
+    """A stream; see `MuxedStream`. One task may receive while another sends.
+
+    Attributes:
+        id: its number.
+        received: arrived and not yet read.
+        ended: the other side's clean end has come, behind all of its data.
+        end_sent: this side has ended its half.
+        stopped: the other side reads no more of it.
+        broken: who reset it, or None.
+        closed: the application is done with it.
+        heard_at: when data came last.
+        dropped: bytes that came after it was closed.
+    """
+
+    def __init__(self, streams: QuicStreams, stream_id: int, now: float) -> None:
+        self.id = stream_id
+        self.received = ByteQueue()
+        self.ended = False
+        self.end_sent = False
+        self.stopped = False
+        self.broken: str | None = None
+        self.closed = False
+        self.heard_at = now
+        self.dropped = 0
+        self._streams = streams
+        self._readable = Wakeup()
+        self._writable = Wakeup()
+        self._receiving = False
+        self._sending = False
+        self._calls = 0
+
+    def __repr__(self) -> str:
+        return f"<QuicStream {self.id}>"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to come or to be sent."""
+        if self.broken is not None:
+            return True
+        return self.ended and (self.end_sent or self.stopped)
+
+    @property
+    def starves(self) -> bool:
+        """Whether a reader waits for data."""
+        return self._receiving and not self.received.size
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Up to `max_bytes` bytes, at least one."""
+        if self._receiving:
+            raise anyio.BusyResourceError("receiving from")
+        self._receiving = True
+        try:
+            await self._take_turn()
+            while not (data := self.received.read(max_bytes)):
+                self._raise_if_unreadable()
+                await self._readable.wait()
+        finally:
+            self._receiving = False
+        self._streams.consumed(self, len(data))
+        return data
+
+    async def send(self, item: bytes | bytearray | memoryview) -> None:
+        """Send all of it; if cancelled, an unknown part has been sent."""
+        if self._sending:
+            raise anyio.BusyResourceError("sending to")
+        self._sending = True
+        try:
+            await self._take_turn()
+            await self._send_all(memoryview(item))
+        finally:
+            self._sending = False
+
+    async def send_eof(self) -> None:
+        """End the writing half behind what was sent."""
+        if self._sending:
+            raise anyio.BusyResourceError("sending to")
+        if not self.end_sent:
+            self._raise_if_unwritable()
+            self._streams.send_end(self)
+        await checkpoint()
+
+    async def aclose(self) -> None:
+        """Close both halves; what was sent is still delivered, in the background."""
+        if not self.closed:
+            self.closed = True
+            self._streams.close(self)
+            self.wake()
+        await checkpoint()
+
+    def reset(self) -> None:
+        """End both halves at once."""
+        self._streams.reset(self, "reset here")
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the tasks that wait look again."""
+        self._readable.set()
+        self._writable.set()
+
+    def wake_sender(self) -> None:
+        """There is room."""
+        self._writable.set()
+
+    async def _send_all(self, rest: memoryview) -> None:
+        self._raise_if_unwritable()
+        while rest:
+            room = self._streams.room(self)
+            if room <= 0:
+                self._streams.wants_room(self)
+                await self._writable.wait()
+                self._raise_if_unwritable()
+                continue
+            self._streams.send(self, rest[:room])
+            rest = rest[room:]
+
+    def _raise_if_unwritable(self) -> None:
+        if self.closed or self.end_sent:
+            raise anyio.ClosedResourceError
+        self._raise_if_broken()
+        if self.stopped:
+            raise StreamReset(f"the other side reads no more of stream {self.id}")
+        self._streams.raise_if_ended()
+
+    def _raise_if_unreadable(self) -> None:
+        if self.closed:
+            raise anyio.ClosedResourceError
+        self._raise_if_broken()
+        if self.ended:
+            raise anyio.EndOfStream
+        self._streams.raise_if_ended()
+
+    def _raise_if_broken(self) -> None:
+        if self.broken is not None:
+            if self.broken != BY_PEER:
+                self._streams.raise_if_ended()
+            raise StreamReset(f"stream {self.id} was {self.broken}")
+
+    async def _take_turn(self) -> None:
+        self._calls += 1
+        if self._calls % CALLS_A_TURN == 0:
+            await checkpoint()

@@ -1,0 +1,300 @@
+"""QuicStreams: all streams of one QUIC connection, and the memory that they may cost."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from peerloom._errors import StreamReset
+from peerloom._links import Role
+
+from ._quic_backlog import Backlog, Step
+from ._quic_inbound import InboundIds
+from ._quic_stream import BY_PEER, QuicStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._quic_engine import QuicEngine, StreamData, StreamStopped
+    from ._quic_settings import QuicSettings
+
+_CHECK_SECONDS: Final = 0.25  # between two looks at a connection that is held
+
+logger = logging.getLogger("peerloom.quic")
+
+
+class Connection(Protocol):
+    """What the streams ask of their connection.
+
+    Attributes:
+        over: whether it has ended.
+        closing: whether this side is about to end it.
+    """
+
+    over: bool
+    closing: bool
+
+    def now(self) -> float:
+        """The time."""
+        ...
+
+    def transmit(self) -> None:
+        """Send what the engine has to send."""
+        ...
+
+    def advance(self, now: float) -> None:
+        """Take out of the engine what happened."""
+        ...
+
+    def guard(self, work: Callable[[], None]) -> None:
+        """Do something with the engine, whose failure ends the connection."""
+        ...
+
+    def arrived(self) -> None:
+        """The other side has opened a stream."""
+        ...
+
+    def raise_if_ended(self) -> None:
+        """Raise `LinkClosed` if the connection has ended, or is about to."""
+        ...
+
+
+class QuicStreams:
+    """The streams of a connection, by id; see `Backlog` for what holds senders.
+
+    Attributes:
+        backlog: what has arrived and is not read.
+        accepted: opened by the other side and not yet taken by the swarm.
+        check_at: when a held connection is to be looked at again.
+    """
+
+    def __init__(
+        self, connection: Connection, engine: QuicEngine, role: Role, settings: QuicSettings
+    ) -> None:
+        self.backlog = Backlog(settings)
+        self.accepted: deque[QuicStream] = deque()
+        self.check_at = 0.0
+        self._connection = connection
+        self._engine = engine
+        self._settings = settings
+        self._streams: dict[int, QuicStream] = {}
+        self._inbound = InboundIds(Role.LISTENER if role is Role.DIALER else Role.DIALER)
+        self._lingering: deque[tuple[float, QuicStream]] = deque()
+        self._senders: dict[int, QuicStream] = {}
+        self._consumed = 0
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    # -- what a stream does
+
+    def raise_if_ended(self) -> None:
+        """Raise `LinkClosed` if the connection has ended, or is about to."""
+        self._connection.raise_if_ended()
+
+    def room(self, stream: QuicStream) -> int:
+        """How many bytes of a stream may be taken over now."""
+        settings, engine = self._settings, self._engine
+        bound = settings.send_buffer_bytes
+        few = settings.max_send_buffer_bytes // bound
+        if len(self._streams) > few and engine.unsent() > settings.max_send_buffer_bytes:
+            bound = settings.crowded_send_buffer_bytes
+        return bound - engine.unsent(stream.id)
+
+    def wants_room(self, stream: QuicStream) -> None:
+        """Wake the stream's sender when there is room."""
+        self._senders[stream.id] = stream
+
+    def send(self, stream: QuicStream, data: memoryview) -> None:
+        """Take bytes over; there is room for them."""
+        self._connection.guard(lambda: self._send(stream, data, end=False))
+
+    def send_end(self, stream: QuicStream) -> None:
+        """End this side's half."""
+        stream.end_sent = True
+        self._connection.guard(lambda: self._send(stream, b"", end=True))
+        self._forget_if_over(stream)
+
+    def close(self, stream: QuicStream) -> None:
+        """The application is done with both halves; see `MuxedStream` for when this resets."""
+        if stream.broken is not None:
+            return
+        if stream.received.size and not stream.ended:
+            self.reset(stream, "closed before it was read")
+            return
+        self._drop_received(stream)
+        if not (stream.end_sent or stream.stopped or self._connection.over):
+            self.send_end(stream)
+        if not stream.over:
+            until = self._connection.now() + self._settings.linger_seconds
+            self._lingering.append((until, stream))
+        self._forget_if_over(stream)
+
+    def reset(self, stream: QuicStream, by: str) -> None:
+        """End both halves at once."""
+        if stream.broken is None:
+            stream.broken = by
+            self._drop_received(stream)
+            if not self._connection.over:
+                self._connection.guard(lambda: self._stop(stream))
+            self._forget_if_over(stream)
+            stream.wake()
+
+    def consumed(self, stream: QuicStream, nbytes: int) -> None:
+        """So many bytes of a stream have been read."""
+        backlog = self.backlog
+        backlog.unread -= nbytes
+        self._forget_if_over(stream)
+        if self._connection.over:
+            return
+        if self._engine.holds_streams:
+            self._engine.consumed(stream.id, nbytes)
+            self._consumed += nbytes
+            if self._consumed >= self._settings.stream_window_bytes // 4:
+                self._consumed = 0
+                self._connection.transmit()
+        elif backlog.held and backlog.unread <= self._settings.pause_bytes // 2:
+            self._connection.advance(self._connection.now())
+            self._connection.transmit()
+
+    # -- what the connection does
+
+    def add(self, stream_id: int) -> QuicStream:
+        """A new stream."""
+        stream = QuicStream(self, stream_id, self._connection.now())
+        self._streams[stream_id] = stream
+        return stream
+
+    def take_data(self, event: StreamData, now: float) -> None:
+        """Bytes have come, or a stream's end."""
+        stream = self._find(event.stream_id)
+        if stream is None or stream.closed or stream.broken is not None:
+            self._engine.consumed(event.stream_id, len(event.data))
+            if stream is not None and stream.broken is None:
+                self._drop_late(stream, len(event.data))
+        elif event.data:
+            stream.heard_at = now
+            stream.received.append(event.data)
+            self.backlog.unread += len(event.data)
+        if stream is not None:
+            stream.ended = stream.ended or event.end
+            self._forget_if_over(stream)
+            stream.wake()
+
+    def take_stop(self, event: StreamStopped) -> None:
+        """The other side has cut a half of a stream off."""
+        stream = self._find(event.stream_id)
+        if stream is None:
+            return
+        if event.ours:
+            stream.stopped = True
+            self._forget_if_over(stream)
+            stream.wake()
+        else:
+            self.reset(stream, BY_PEER)
+
+    def balance(self, now: float) -> bool:
+        """Hold senders or let them go on; gives whether more may be taken from the engine."""
+        backlog = self.backlog
+        if self._engine.holds_streams or not (backlog.unread or backlog.held):
+            return False
+        step = backlog.decide(now, reader_starves=backlog.held and self._starves(now))
+        if step is Step.HOLD:
+            self.check_at = now + _CHECK_SECONDS
+            self._engine.hold(on=True)
+        elif step is Step.RELEASE:
+            self._engine.hold(on=False)
+        elif step is Step.ADMIT:
+            self._engine.let_pass()
+        elif step is Step.SHED:
+            self._shed()
+        return step in {Step.RELEASE, Step.ADMIT}
+
+    def looked(self, now: float) -> None:
+        """A held connection is being looked at."""
+        self.check_at = now + _CHECK_SECONDS
+
+    def wake_senders(self) -> None:
+        """Something has been sent: there may be room."""
+        for stream in list(self._senders.values()):
+            if stream.over or self.room(stream) > 0:
+                del self._senders[stream.id]
+                stream.wake_sender()
+
+    def expire(self, now: float) -> None:
+        """Stop what was closed here long ago and not ended by the other side."""
+        while self._lingering and self._lingering[0][0] <= now:
+            _, stream = self._lingering.popleft()
+            if not stream.over:
+                self._engine.stop(stream.id)
+
+    def reset_unended(self) -> None:
+        """The connection is about to end: what this side has not ended is cut off."""
+        for stream in list(self._streams.values()):
+            if not stream.end_sent:
+                self.reset(stream, "cut off by the end of the connection")
+            stream.wake()
+
+    def wake_all(self) -> None:
+        """The connection has ended."""
+        for stream in list(self._streams.values()):
+            stream.wake()
+
+    # -- inside
+
+    def _find(self, stream_id: int) -> QuicStream | None:
+        stream = self._streams.get(stream_id)
+        if stream is None and self._inbound.is_new(stream_id):
+            stream = self.add(stream_id)
+            if self._connection.closing or self._connection.over:
+                self.reset(stream, "refused")
+            else:
+                self.accepted.append(stream)
+                self._connection.arrived()
+        return stream
+
+    def _drop_late(self, stream: QuicStream, nbytes: int) -> None:
+        before, stream.dropped = stream.dropped, stream.dropped + nbytes
+        if before <= self._settings.linger_bytes < stream.dropped:
+            self._engine.stop(stream.id)
+
+    def _drop_received(self, stream: QuicStream) -> None:
+        size = stream.received.size
+        stream.received.clear()
+        if size:
+            self.consumed(stream, size)
+
+    def _forget_if_over(self, stream: QuicStream) -> None:
+        if stream.over and not stream.received.size:
+            self._streams.pop(stream.id, None)
+
+    def _send(self, stream: QuicStream, data: memoryview | bytes, *, end: bool) -> None:
+        if self._engine.send(stream.id, data, end=end):
+            self._connection.transmit()
+        elif not end:
+            stream.stopped = True
+            raise StreamReset(f"the other side reads no more of stream {stream.id}")
+
+    def _stop(self, stream: QuicStream) -> None:
+        self._engine.reset(stream.id)
+        if not stream.ended:
+            self._engine.stop(stream.id)
+        self._connection.transmit()
+
+    def _starves(self, now: float) -> bool:
+        recent = now - self._settings.stopped_seconds
+        return any(each.starves and each.heard_at > recent for each in self._streams.values())
+
+    def _shed(self) -> None:
+        fullest = max(self._streams.values(), key=lambda each: each.received.size, default=None)
+        if fullest is None:
+            return
+        logger.warning(
+            "stream %d was reset: %d bytes that nobody read have stopped the other streams of its "
+            "connection for %.0f s",
+            fullest.id,
+            fullest.received.size,
+            self._settings.stopped_seconds,
+        )
+        self.reset(fullest, "not read for too long, which stopped the other streams")
