@@ -143,7 +143,7 @@ class Arrivals:
     async def _fail(self, link: RawLink | MuxedLink, error: BaseException) -> None:
         self.failed += 1
         await close_link(link)
-        if not isinstance(error, (*ATTEMPT_FAILURES, anyio.EndOfStream)):
+        if not isinstance(error, ATTEMPT_FAILURES):
             self._record.defect_met(link.remote_address, error)
         await self._tell_failed(link, error)
 

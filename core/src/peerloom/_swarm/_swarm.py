@@ -84,7 +84,7 @@ class Swarm:
             self._record,
         )
         self._listeners = Listeners(around.sink, self._record, self._arrivals.admit)
-        self._dialer = Dialer(self._transports.find, upgrader, around)
+        self._dialer = Dialer(self._transports.find, upgrader, around, self._record)
         self._dials = Dials(
             around,
             self._tasks,
