@@ -54,10 +54,11 @@ def test_responder_gives_up_on_endless_proposals() -> None:
     ("data", "complaint"),
     [
         (line("/multistream/2.0.0"), "expected /multistream/1.0.0"),
-        (encode_message(b"/multistream/1.0.0"), "newline"),
+        (b"GET / HTTP/1.1\r\n", "expected /multistream/1.0.0"),
+        (HEADER + encode_message(b"/without-newline"), "newline"),
         (HEADER + encode_message(b"\xff\xfe\n"), "UTF-8"),
-        (encode_message(bytes(1025)), "1025 bytes"),
-        (b"\x80" * 10, "varint"),
+        (HEADER + encode_message(bytes(1025)), "1025 bytes"),
+        (HEADER + b"\x80" * 10, "varint"),
     ],
 )
 def test_garbage_ends_the_negotiation(data: bytes, complaint: str) -> None:

@@ -96,8 +96,12 @@ def connection(number: int, peer: PeerId, holding: int = 0) -> SimpleNamespace:
     return SimpleNamespace(info=SimpleNamespace(id=number, peer=peer), holding=holding)
 
 
+def unexpected(owner: str, method: str, error: BaseException) -> None:
+    raise error
+
+
 def test_a_connection_without_a_vote_is_idle_after_the_configured_time() -> None:
-    keep_alive = KeepAlive(30)
+    keep_alive = KeepAlive(30, unexpected)
     lonely = connection(1, ALICE)
     assert keep_alive.idle([lonely], 0) == []
     assert keep_alive.idle([lonely], 29.9) == []
@@ -105,7 +109,7 @@ def test_a_connection_without_a_vote_is_idle_after_the_configured_time() -> None
 
 
 def test_a_stream_starts_the_time_anew() -> None:
-    keep_alive = KeepAlive(30)
+    keep_alive = KeepAlive(30, unexpected)
     busy = connection(1, ALICE)
     keep_alive.idle([busy], 0)
     busy.holding = 1
@@ -116,7 +120,7 @@ def test_a_stream_starts_the_time_anew() -> None:
 
 
 def test_behaviours_and_protection_hold_connections() -> None:
-    keep_alive = KeepAlive(0)
+    keep_alive = KeepAlive(0, unexpected)
 
     class Voter(Behaviour):
         def keep_alive(self, connection) -> bool:

@@ -46,7 +46,26 @@ def address_from_wire(data: bytes) -> Multiaddr:
         raise MalformedMessage(f"not a multiaddr: {error}") from error
     if address.to_bytes() != data:
         raise MalformedMessage("a multiaddr that is cut short or not canonical")
+    _check_readable(address)
     return address
+
+
+def address_from_text(text: str) -> Multiaddr:
+    """Read an address that somebody else wrote; raises `MalformedMessage` unless it is one."""
+    try:
+        return address_from_wire(Multiaddr(text).to_bytes())
+    except ValueError as error:
+        raise MalformedMessage(f"not a multiaddr: {error}") from error
+
+
+def _check_readable(address: Multiaddr) -> None:
+    """The codec takes addresses that it cannot take apart again, and ids that no peer may have."""
+    try:
+        for name, value in components(address):
+            if name == "p2p":
+                PeerId.from_string(value)
+    except ValueError as error:
+        raise MalformedMessage(f"not a usable multiaddr: {error}") from error
 
 
 def split_peer(address: Multiaddr) -> tuple[Multiaddr, PeerId | None]:

@@ -180,6 +180,12 @@ class EventLoop:
             self._emitted.append(event)
             self.wake()
 
+    def behaviour_failed(self, plugin: str, method: str, error: BaseException) -> None:
+        """A behaviour of a plugin raised where the swarm asked it: the plugin is built anew."""
+        resident = self.residents.get(plugin)
+        if resident is not None:
+            resident.failed(f"{method} of its behaviour", error)
+
     async def _sleep(self) -> None:
         self._asleep = anyio.Event()
         time = self.timers.next_time()

@@ -156,6 +156,9 @@ class PendingLink(ABC):
         """Refuse it."""
 
 
+IncomingLink = RawLink | PendingLink | MuxedLink
+
+
 class Listener(ABC):
     """A socket (or what stands for one) that accepts links."""
 
@@ -165,7 +168,7 @@ class Listener(ABC):
         """The bound addresses, wildcards expanded to the interfaces' addresses."""
 
     @abstractmethod
-    async def accept(self) -> RawLink | PendingLink | MuxedLink:
+    async def accept(self) -> IncomingLink:
         """The next link; raises `anyio.ClosedResourceError` once the listener is closed."""
 
 

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from ._peer_id import PeerId
 
 
+def _forget(_reset: Callable[[], None]) -> None:
+    """For a stream of no connection."""
+
+
 class Stream(ByteStream):
     """A byte stream to a peer, under a protocol that both sides agreed on.
 
     An anyio `ByteStream`: `receive` raises `anyio.EndOfStream` after the other side's clean end,
     and `StreamReset` after a reset, when data may be lost. `send` waits while the reader is slow.
+
+    Close it, or use it in ``async with``. One that is dropped instead is reset some seconds later.
 
     Attributes:
         peer: who is at the other end.
@@ -27,7 +33,7 @@ class Stream(ByteStream):
         connection: the connection that carries it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - used by connections only
         self,
         muxed: MuxedStream,
         protocol: str,
@@ -35,15 +41,25 @@ class Stream(ByteStream):
         *,
         early: bytes = b"",
         on_finished: Callable[[], None],
+        on_dropped: Callable[[Callable[[], None]], None] = _forget,
     ) -> None:
+        """Used by connections.
+
+        `on_dropped` is given what resets the stream; whatever thread collects garbage calls it.
+        """
         self.peer: PeerId = connection.peer
         self.protocol = protocol
         self.connection = connection
         self._muxed = muxed
         self._early = early
         self._on_finished: Callable[[], None] | None = on_finished
+        self._on_dropped = on_dropped
         self._read_ended = False
         self._write_ended = False
+
+    def __del__(self) -> None:
+        if self._on_finished is not None:
+            self._on_dropped(_reset(self._muxed, self._on_finished))
 
     def __repr__(self) -> str:
         return f"<Stream {self.protocol} with {self.peer}>"
@@ -59,10 +75,17 @@ class Stream(ByteStream):
             self._read_ended = True
             self._finish_if_ended()
             raise
+        except anyio.BrokenResourceError:
+            self._finished()
+            raise
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Send all of it; returns when it is taken over within the receiver's window."""
-        await self._muxed.send(item)  # type: ignore[arg-type]
+        try:
+            await self._muxed.send(item)  # type: ignore[arg-type]
+        except anyio.BrokenResourceError:
+            self._finished()
+            raise
 
     async def send_eof(self) -> None:
         """End the writing half cleanly; reading goes on."""
@@ -90,3 +113,11 @@ class Stream(ByteStream):
         if self._on_finished is not None:
             report, self._on_finished = self._on_finished, None
             report()
+
+
+def _reset(muxed: MuxedStream, report: Callable[[], None]) -> Callable[[], None]:
+    def reset() -> None:
+        muxed.reset()
+        report()
+
+    return reset

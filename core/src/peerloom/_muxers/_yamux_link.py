@@ -214,6 +214,10 @@ class YamuxLink(MuxedLink):
                 if not await self._write_once():
                     await self._work.wait()
             await self._say_goodbye()
+        except RecordError as error:  # its nonces are used up, or the reader broke it
+            if not self._ending:
+                self._end(error)
+            self._cut()
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             await self._let_reader_finish()
             if not self._ending:

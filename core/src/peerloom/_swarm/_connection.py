@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from peerloom._links import MuxedLink, MuxedStream
 
     from ._protocols import ProtocolTable
+    from ._record import Record
 
 NEGOTIATION_SECONDS: Final = 10.0  # as rust-libp2p's substream upgrade
 CLOSE_SECONDS: Final = 2.0  # saying goodbye may not hold a shutdown longer
@@ -51,7 +53,6 @@ class Connection:
         info: what is known of it.
         holding: open streams that keep it.
         intended: whether this node had no more use for it when it ended.
-        refused_streams: inbound streams refused, by cause.
     """
 
     def __init__(
@@ -60,15 +61,17 @@ class Connection:
         link: MuxedLink,
         protocols: ProtocolTable,
         offer: Callable[[str, InboundProtocol, Stream], bool],
+        record: Record,
     ) -> None:
         self.info = info
         self.holding = 0
-        self.refused_streams: dict[str, int] = {}
+        self._record = record
         self._link = link
         self._protocols = protocols
         self._offer = offer
         self._scope = anyio.CancelScope()
         self._releases: set[Callable[[], None]] = set()
+        self._dropped: deque[Callable[[], None]] = deque()
         self.intended = False
         self._cause: str | None = None
 
@@ -93,6 +96,8 @@ class Connection:
                         await self._link.run()
                     except _LINK_ERRORS as error:
                         cause = describe(error)
+                        if not self.closing:
+                            self._record.connection_ended(self.info.remote_address, error)
                     tasks.cancel_scope.cancel()
         finally:
             for release in list(self._releases):
@@ -104,9 +109,17 @@ class Connection:
         if self._cause is None:
             self._cause = cause
             self.intended = intended
-            with anyio.move_on_after(CLOSE_SECONDS):
-                await self._link.aclose()
-            self._scope.cancel()
+            try:
+                with anyio.move_on_after(CLOSE_SECONDS):
+                    await self._link.aclose()
+            finally:  # also when whoever closes it is cancelled
+                self._scope.cancel()
+
+    def reset_dropped(self) -> None:
+        """Reset the streams that were dropped without being closed."""
+        while self._dropped:
+            self._dropped.popleft()()
+            self._record.stream_dropped()
 
     async def open_stream(self, protocols: Sequence[str]) -> Stream:
         """Open a stream and agree on a protocol.
@@ -151,7 +164,7 @@ class Connection:
             release = self._protocols.acquire(protocol, self.info.peer)
         except (NegotiationFailed, TimeoutError, StreamError, LinkClosed) as error:
             muxed.reset()
-            self._count_refused(error)
+            self._record.stream_refused(self.info.remote_address, error)
             return
         self._hand_over(self._stream(muxed, protocol, early, release))
 
@@ -159,11 +172,8 @@ class Connection:
         entry = self._protocols.find(stream.protocol)
         if entry is None or not self._offer(entry.owner, entry.inbound, stream):
             stream.reset()
-            self._count_refused(StreamLimitReached("too many streams wait to be served"))
-
-    def _count_refused(self, error: Exception) -> None:
-        cause = type(error).__name__
-        self.refused_streams[cause] = self.refused_streams.get(cause, 0) + 1
+            error = StreamLimitReached("too many streams wait to be served")
+            self._record.stream_refused(self.info.remote_address, error)
 
     def _stream(
         self,
@@ -183,4 +193,11 @@ class Connection:
                     release()
 
         self._releases.add(finished)
-        return Stream(muxed, protocol, self.info, early=early, on_finished=finished)
+        return Stream(
+            muxed,
+            protocol,
+            self.info,
+            early=early,
+            on_finished=finished,
+            on_dropped=self._dropped.append,
+        )

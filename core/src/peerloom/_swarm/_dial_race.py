@@ -59,6 +59,17 @@ class DialRace(Generic[L]):
         self._queue.extend(addresses)
         self._late = len(late)
         self._relays_from = anyio.current_time() + RELAY_DELAY_SECONDS
+        try:
+            await self._race(late)
+        except BaseException:
+            if self._winner is not None:  # it came while the dial was being given up
+                await self._discard(self._winner)
+            raise
+        return self._winner
+
+    async def _race(
+        self, late: Mapping[Multiaddr, Callable[[], Awaitable[Sequence[Multiaddr]]]]
+    ) -> None:
         async with anyio.create_task_group() as tasks:
             for name, find in late.items():
                 tasks.start_soon(self._find, name, find)
@@ -68,7 +79,6 @@ class DialRace(Generic[L]):
                     await self._changed.wait()
                 self._changed = anyio.Event()
             tasks.cancel_scope.cancel()
-        return self._winner
 
     async def _find(
         self, name: Multiaddr, find: Callable[[], Awaitable[Sequence[Multiaddr]]]

@@ -8,6 +8,7 @@ import anyio
 
 from peerloom._addresses import split_peer
 from peerloom._errors import DialFailed, PeerloomError, WrongPeerId
+from peerloom._isolation import Seam
 from peerloom._links import DialOptions, MuxedLink, RawLink, Role
 
 from ._dial_plan import needs_resolving, ranked
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from peerloom._links import Transport
     from peerloom._peer_id import PeerId
 
+    from ._record import Record
     from ._surroundings import Surroundings
     from ._upgrade import Upgrader
 
@@ -35,6 +37,7 @@ MAX_ADDRESSES: Final = 32  # of one dial: more are not tried
 ATTEMPT_FAILURES: Final = (
     PeerloomError,
     OSError,
+    anyio.EndOfStream,
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
 )
@@ -48,10 +51,12 @@ class Dialer:
         transport_for: Callable[[Multiaddr], Transport | None],
         upgrader: Upgrader,
         around: Surroundings,
+        record: Record,
     ) -> None:
         self._transport_for = transport_for
         self._upgrader = upgrader
         self._around = around
+        self._record = record
 
     async def dial(
         self, peer: PeerId | None, addresses: Sequence[Multiaddr], own: Sequence[Multiaddr]
@@ -59,7 +64,7 @@ class Dialer:
         """Connect to the first address that leads to the peer; raises `DialFailed`."""
 
         async def attempt(address: Multiaddr) -> MuxedLink:
-            return await self._attempt(address, peer)
+            return await self._isolated(address, peer)
 
         def sources(address: Multiaddr) -> Callable[[], Awaitable[list[Multiaddr]]]:
             return lambda: resolve(address)
@@ -74,6 +79,16 @@ class Dialer:
         if link is None:
             raise DialFailed(peer, race.attempts, "" if race.attempts else "no address is known")
         return link
+
+    async def _isolated(self, address: Multiaddr, peer: PeerId | None) -> MuxedLink:
+        """A defect met with one address, as in somebody's transport, fails that address only."""
+        failures: list[BaseException] = []
+        with Seam(failures.append):
+            return await self._attempt(address, peer)
+        failure = failures[0]
+        if isinstance(failure, ATTEMPT_FAILURES):
+            raise failure
+        raise PeerloomError(self._record.defect_met(address, failure)) from failure
 
     async def _attempt(self, address: Multiaddr, peer: PeerId | None) -> MuxedLink:
         bare, named = split_peer(address)

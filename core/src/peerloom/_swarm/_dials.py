@@ -12,8 +12,9 @@ from peerloom._addresses import split_peer
 from peerloom._commands import DialCondition
 from peerloom._errors import DialFailed
 from peerloom._events import Dialing, OutgoingConnectionFailed
+from peerloom._isolation import Seam
 
-from ._errors import ConnectionLimitReached, Refused
+from ._errors import ConnectionLimitReached, Refused, without_traceback
 from ._listeners import close_link
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from peerloom._peer_id import PeerId
 
     from ._limits import ConnectionLimits
+    from ._record import Record
     from ._surroundings import Surroundings, Tasks
 
 _JOINING = {DialCondition.NOT_DIALING, DialCondition.DISCONNECTED_AND_NOT_DIALING}
@@ -72,13 +74,14 @@ class Dials:
         counters: dials made and failed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the swarm's parts, each once
         self,
         around: Surroundings,
         tasks: Tasks,
         limits: ConnectionLimits,
         connect: Callable[[PeerId | None, Sequence[Multiaddr]], Awaitable[MuxedLink]],
         establish: Callable[[MuxedLink], Awaitable[ConnectionInfo]],
+        record: Record,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._around = around
@@ -86,6 +89,7 @@ class Dials:
         self._limits = limits
         self._connect = connect
         self._establish = establish
+        self._record = record
         self._shared: dict[PeerId, SharedDial] = {}
 
     async def dial(
@@ -109,17 +113,23 @@ class Dials:
         return await shared.wait()
 
     async def _run(self, shared: SharedDial, peer: PeerId, addresses: Sequence[Multiaddr]) -> None:
+        failures: list[BaseException] = []
         try:
-            with shared.scope:
+            with Seam(failures.append), shared.scope:
                 shared.result = await self._dial(peer, addresses)
-        except DialFailed as error:
-            shared.error = error
+            if failures:
+                shared.error = self._judge(peer, failures[0])
         finally:
             if shared.result is None and shared.error is None:
                 shared.error = DialFailed(peer, (), "the dial was given up")
             if self._shared.get(peer) is shared:
                 del self._shared[peer]
             shared.done.set()
+
+    def _judge(self, peer: PeerId, error: BaseException) -> DialFailed:
+        if isinstance(error, DialFailed):
+            return error
+        return DialFailed(peer, (), self._record.defect_met(None, error))
 
     async def _dial(self, peer: PeerId | None, addresses: Sequence[Multiaddr]) -> ConnectionInfo:
         try:
@@ -133,6 +143,8 @@ class Dials:
             return await self._take_into_service(await self._connect(peer, addresses))
         except DialFailed as error:
             self.counters["failed_dials"] += 1
+            for _, cause in error.attempts:
+                without_traceback(cause)
             await self._around.sink.put(OutgoingConnectionFailed(peer, error.attempts))
             raise
         finally:
@@ -144,6 +156,9 @@ class Dials:
         except (ConnectionLimitReached, Refused) as error:
             await close_link(link)
             raise DialFailed(link.peer, [(link.remote_address, error)]) from error
+        except BaseException:
+            await close_link(link)
+            raise
 
 
 def _common_peer(addresses: Sequence[Multiaddr]) -> PeerId | None:

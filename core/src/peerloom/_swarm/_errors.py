@@ -5,6 +5,15 @@ from __future__ import annotations
 from peerloom._errors import PeerloomError
 
 
+def without_traceback(error: BaseException) -> BaseException:
+    """The error, for an event that may wait long: its frames hold whole handshakes."""
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
 class ConnectionLimitReached(PeerloomError):
     """One more connection would pass a limit of the configuration, which the text names."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from peerloom._isolation import Seam
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from multiaddr import Multiaddr
 
@@ -27,8 +30,12 @@ C = TypeVar("C", bound=Held)
 class KeepAlive:
     """Collects votes; a connection without one for long enough is idle."""
 
-    def __init__(self, idle_seconds: float) -> None:
+    def __init__(
+        self, idle_seconds: float, failed: Callable[[str, str, BaseException], None]
+    ) -> None:
+        """Take what hears of an owner's behaviour that raised, and in which method."""
         self._idle_seconds = idle_seconds
+        self._failed = failed
         self._behaviours: dict[str, tuple[Behaviour, ...]] = {}
         self._protected: set[PeerId] = set()
         self._unheld_since: dict[int, float] = {}
@@ -58,12 +65,11 @@ class KeepAlive:
 
     def addresses_of(self, peer: PeerId) -> list[Multiaddr]:
         """What the behaviours know of a peer's addresses."""
-        return [
-            address
-            for behaviours in self._behaviours.values()
-            for behaviour in behaviours
-            for address in behaviour.addresses_of(peer)
-        ]
+        found: list[Multiaddr] = []
+        for owner, behaviour in self._each():
+            with Seam(partial(self._failed, owner, "addresses_of")):
+                found += behaviour.addresses_of(peer)
+        return found
 
     def idle(self, connections: Iterable[C], now: float) -> list[C]:
         """The connections that nothing has held for the configured time, seen at each call."""
@@ -81,7 +87,18 @@ class KeepAlive:
         if connection.holding or connection.info.peer in self._protected:
             return True
         return any(
-            behaviour.keep_alive(connection.info)
-            for behaviours in self._behaviours.values()
-            for behaviour in behaviours
+            self._votes(owner, behaviour, connection.info) for owner, behaviour in self._each()
         )
+
+    def _votes(self, owner: str, behaviour: Behaviour, connection: ConnectionInfo) -> bool:
+        with Seam(partial(self._failed, owner, "keep_alive")):
+            return behaviour.keep_alive(connection)
+        return False
+
+    def _each(self) -> list[tuple[str, Behaviour]]:
+        """A copy: one that raises is withdrawn meanwhile."""
+        return [
+            (owner, behaviour)
+            for owner, behaviours in self._behaviours.items()
+            for behaviour in behaviours
+        ]

@@ -29,6 +29,11 @@ class ConnectionLimits:
         self.pending_out = 0
         self.refused: Counter[str] = Counter()
 
+    @property
+    def pending_in_full(self) -> bool:
+        """Whether as many links are being upgraded as may be."""
+        return self.pending_in >= self._limits.pending_in
+
     def check_pending_in(self) -> None:
         """Raises `ConnectionLimitReached` if no more links can be accepted now."""
         self._check("pending_in", self.pending_in, self._limits.pending_in)

@@ -11,25 +11,23 @@ from attrs import define, field
 from peerloom._addresses import split_peer
 from peerloom._errors import ListenFailed
 from peerloom._events import (
-    IncomingConnectionFailed,
     ListenAddressExpired,
     ListenerClosed,
     ListenerFailed,
     ListeningOn,
 )
-from peerloom._links import MuxedLink, PendingLink, RawLink
-
-from ._errors import ConnectionLimitReached
+from peerloom._isolation import Seam
+from peerloom._links import IncomingLink, RawLink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from anyio.abc import TaskGroup, TaskStatus
     from multiaddr import Multiaddr
 
     from peerloom._links import Listener, Transport
 
-    from ._limits import ConnectionLimits
+    from ._record import Record
     from ._surroundings import Sink
 
 RETRY_SECONDS: Final = 1.0  # after accept failed, as when file descriptors have run out
@@ -55,17 +53,17 @@ class Listening:
 
 
 class Listeners:
-    """Starts and closes listeners; hands every link that they accept to `serve`."""
+    """Starts and closes listeners; hands every link that they accept to `admit`."""
 
     def __init__(
         self,
         sink: Sink,
-        limits: ConnectionLimits,
-        serve: Callable[[RawLink | PendingLink | MuxedLink], None],
+        record: Record,
+        admit: Callable[[IncomingLink], Awaitable[None]],
     ) -> None:
         self._sink = sink
-        self._limits = limits
-        self._serve = serve
+        self._record = record
+        self._admit = admit
         self._ids = count(1)
         self._listening: dict[int, Listening] = {}
 
@@ -109,22 +107,26 @@ class Listeners:
         *,
         task_status: TaskStatus[ListenFailed | None],
     ) -> None:
-        cause: BaseException | None = None
+        failures: list[BaseException] = []
         try:
-            with listening.scope:
+            with Seam(failures.append), listening.scope:
                 async with transport.listen(address) as listener:
                     await self._opened(listening, listener)
                     task_status.started(None)
                     await self._accept(listening, listener)
-        except ListenFailed as error:
-            if not listening.addresses:
-                task_status.started(error)
-                return
-            cause = error
         finally:
             self._listening.pop(listening.id, None)
             listening.closed.set()
-        await self._tell_closed(listening, cause)
+        cause = self._judge(address, failures[0]) if failures else None
+        if cause is not None and not listening.addresses:
+            task_status.started(cause)
+        else:
+            await self._tell_closed(listening, cause)
+
+    def _judge(self, address: Multiaddr, error: BaseException) -> ListenFailed:
+        if isinstance(error, ListenFailed):
+            return error
+        return ListenFailed(address, self._record.defect_met(None, error))
 
     async def _opened(self, listening: Listening, listener: Listener) -> None:
         listening.addresses = tuple(listener.addresses)
@@ -144,24 +146,13 @@ class Listeners:
             else:
                 await self._admit(link)
 
-    async def _admit(self, link: RawLink | PendingLink | MuxedLink) -> None:
-        try:
-            self._limits.check_pending_in()
-        except ConnectionLimitReached as error:
-            await close_link(link)
-            await self._sink.put(
-                IncomingConnectionFailed(link.local_address, link.remote_address, error)
-            )
-        else:
-            self._serve(link)
-
     async def _tell_closed(self, listening: Listening, cause: BaseException | None) -> None:
         for address in listening.addresses:
             await self._sink.put(ListenAddressExpired(listening.id, address))
         await self._sink.put(ListenerClosed(listening.id, listening.addresses, cause))
 
 
-async def close_link(link: RawLink | PendingLink | MuxedLink) -> None:
+async def close_link(link: IncomingLink) -> None:
     """Close a link that never came into service."""
     if isinstance(link, RawLink):
         await anyio.aclose_forcefully(link.stream)

@@ -33,6 +33,8 @@ class Negotiation(ABC):
     def receive(self, data: bytes) -> bytes:
         """Feed what arrived; gives what to send. Done when `protocol` is set."""
         self._decoder.feed(data)
+        if not self._greeted:
+            self._check_greeting(self._decoder.leftover)
         answer = b""
         try:
             while self.protocol is None and (message := self._decoder.next_message()) is not None:
@@ -41,12 +43,16 @@ class Negotiation(ABC):
             raise NegotiationFailed(str(error)) from error
         return answer
 
+    def _check_greeting(self, start: bytes) -> None:
+        # At once: what speaks HTTP or TLS here would wait for an answer until it is cut off.
+        greeting = _line(HEADER)
+        if start[: len(greeting)] != greeting[: len(start)]:
+            raise NegotiationFailed(f"expected {HEADER}, not {start[:64]!r}")
+
     def _line_received(self, line: str) -> bytes:
         if self._greeted:
             return self._proposal_received(line)
-        if line != HEADER:
-            raise NegotiationFailed(f"expected {HEADER}, not {line[:64]!r}")
-        self._greeted = True
+        self._greeted = True  # it was compared byte by byte
         return b""
 
     @abstractmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ import anyio
 from peerloom._addresses import is_relayed
 from peerloom._endpoint import ConnectionInfo
 from peerloom._events import PeerConnected, PeerDisconnected
+from peerloom._isolation import Seam
 
 from ._connection import Connection
 from ._errors import Refused
@@ -24,29 +24,31 @@ if TYPE_CHECKING:
     from ._keep_alive import KeepAlive
     from ._limits import ConnectionLimits
     from ._protocols import ProtocolTable
+    from ._record import Record
     from ._surroundings import Surroundings, Tasks
 
 SHUTDOWN_SECONDS: Final = 2.0
 
-logger = logging.getLogger("peerloom.swarm")
-
 
 class ConnectionPool:
-    """Takes muxed links into service and ends them.
-
-    Attributes:
-        defects: connections that ended by a defect of this program.
-    """
+    """Takes muxed links into service and ends them."""
 
     def __init__(
-        self, local_peer: PeerId, around: Surroundings, tasks: Tasks, runtime: Runtime
+        self,
+        local_peer: PeerId,
+        around: Surroundings,
+        tasks: Tasks,
+        runtime: Runtime,
+        record: Record,
     ) -> None:
-        self.defects = 0
         self._local_peer = local_peer
         self._around = around
         self._tasks = tasks
         self._runtime = runtime
+        self._record = record
         self._ids = count(1)
+        self._closing = False
+        self._removed = anyio.Event()
         self._connections: dict[int, Connection] = {}
         self._by_peer: dict[PeerId, dict[int, Connection]] = {}
 
@@ -86,16 +88,19 @@ class ConnectionPool:
         """Take a link into service; raises `Refused` or `ConnectionLimitReached`."""
         if link.peer == self._local_peer:
             raise Refused("that is this node itself")
+        if self._closing:
+            raise Refused("the node is shutting down")
         reason = self._around.gate("connected", link.peer, link.remote_address)
         if reason is not None:
             raise Refused(reason)
         established = limits.establish(link.peer)
         info = self._describe(link, role)
-        connection = Connection(info, link, protocols, self._around.offer)
+        connection = Connection(info, link, protocols, self._around.offer, self._record)
         self._connections[info.id] = connection
         self._by_peer.setdefault(link.peer, {})[info.id] = connection
         self._tasks.running.start_soon(self._run, connection, limits, keep_alive)
-        await self._around.sink.put(PeerConnected(link.peer, info, established))
+        with anyio.CancelScope(shield=True):  # its end will be told: its beginning must be
+            await self._around.sink.put(PeerConnected(link.peer, info, established))
         return info
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:
@@ -105,12 +110,17 @@ class ConnectionPool:
         return len(found)
 
     async def close_all(self, cause: str) -> None:
-        """Close every connection, in parallel and within 2 s."""
+        """Close every connection, in parallel and within 2 s, and take no more."""
+        self._closing = True
         with anyio.move_on_after(SHUTDOWN_SECONDS, shield=True):
             await _close(list(self._connections.values()), cause)
+            while self._connections:
+                await self._removed.wait()
 
     def close_idle(self, keep_alive: KeepAlive) -> None:
         """Close the connections that nothing has held for long enough."""
+        for connection in self._connections.values():
+            connection.reset_dropped()
         for connection in keep_alive.idle(self._connections.values(), self._runtime.now()):
             self._tasks.running.start_soon(_close, [connection], "nothing needs it")
 
@@ -132,22 +142,26 @@ class ConnectionPool:
         self, connection: Connection, limits: ConnectionLimits, keep_alive: KeepAlive
     ) -> None:
         info = connection.info
+        cause = "cut off: the node is shutting down"
+        defects: list[BaseException] = []
         try:
-            cause = await connection.run()
-        except Exception as error:  # isolation: a defect met on one connection ends no other
-            logger.exception("connection %d to %s failed", info.id, info.peer)
-            self.defects += 1
-            cause = f"defect: {error!r}"
+            with Seam(defects.append):  # isolation: a defect met here ends no other connection
+                cause = await connection.run()
+            if defects:
+                cause = self._record.defect_met(info.remote_address, defects[0])
         finally:
             self._remove(info)
             remaining = limits.close(info.peer)
             keep_alive.forget(info.id)
-        await self._around.sink.put(
-            PeerDisconnected(info.peer, info, remaining, cause, connection.intended)
-        )
+            with anyio.CancelScope(shield=True):
+                await self._around.sink.put(
+                    PeerDisconnected(info.peer, info, remaining, cause, connection.intended)
+                )
 
     def _remove(self, info: ConnectionInfo) -> None:
         del self._connections[info.id]
+        self._removed.set()
+        self._removed = anyio.Event()
         of_peer = self._by_peer[info.peer]
         del of_peer[info.id]
         if not of_peer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from peerloom._errors import PluginError, StreamLimitReached
+from peerloom._errors import PluginError, StreamError, StreamLimitReached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,9 +79,13 @@ class ProtocolTable:
     def acquire(self, protocol: str, peer: PeerId) -> Callable[[], None]:
         """Count an inbound stream; gives what to call once when it has ended.
 
-        Raises `StreamLimitReached` past a bound of the protocol.
+        Raises `StreamLimitReached` past a bound of the protocol, `StreamError` when it has been
+        withdrawn meanwhile.
         """
-        inbound = self._entries[protocol].inbound
+        entry = self._entries.get(protocol)
+        if entry is None:
+            raise StreamError(f"{protocol} is not served any more")
+        inbound = entry.inbound
         if self._streams[protocol] >= inbound.max_streams:
             raise StreamLimitReached(f"{inbound.max_streams} streams of {protocol} are open")
         key = (protocol, peer)

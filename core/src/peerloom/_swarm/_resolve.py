@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from multiaddr import Multiaddr
 
-from peerloom._addresses import components, split_peer
+from peerloom._addresses import address_from_text, components, split_peer
+from peerloom._errors import MalformedMessage
 
 from ._dial_plan import needs_resolving
 
@@ -61,8 +62,8 @@ async def _resolve_dnsaddr(address: Multiaddr, name: str, depth: int) -> list[Mu
         if not text.startswith("dnsaddr="):
             continue
         try:
-            target = Multiaddr(text.removeprefix("dnsaddr="))
-        except ValueError:
+            target = address_from_text(text.removeprefix("dnsaddr="))
+        except MalformedMessage:
             continue
         if wanted is None or split_peer(target)[1] == wanted:
             found += await _resolve(target, depth - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,25 +12,24 @@ from peerloom._errors import (
     DialFailed,
     LinkClosed,
     ListenFailed,
-    RemoteProtocolError,
     StreamError,
 )
 from peerloom._events import (
     ExternalAddressConfirmed,
     ExternalAddressExpired,
-    IncomingConnectionFailed,
     ProtocolsChanged,
 )
-from peerloom._links import MuxedLink, PendingLink, RawLink, Role
+from peerloom._links import MuxedLink, Role
 
-from ._dialer import ATTEMPT_FAILURES, UPGRADE_SECONDS, Dialer
+from ._arrivals import Arrivals
+from ._dialer import Dialer
 from ._dials import Dials
-from ._errors import Refused
 from ._keep_alive import KeepAlive
 from ._limits import ConnectionLimits
-from ._listeners import Listeners, close_link
+from ._listeners import Listeners
 from ._pool import ConnectionPool
 from ._protocols import ProtocolTable
+from ._record import Record
 from ._surroundings import Tasks
 from ._transport_table import TransportTable
 
@@ -70,25 +68,37 @@ class Swarm:
     ) -> None:
         self._local_peer = local_peer
         self.max_streams_per_connection = config.limits.streams_per_connection
-        self._upgrader = upgrader
         self._around = around
         self._tasks = Tasks()
         self._limits = ConnectionLimits(config.limits)
         self._protocols = ProtocolTable()
         self._transports = TransportTable()
-        self._keep_alive = KeepAlive(config.keep_alive_seconds)
-        self._pool = ConnectionPool(local_peer, around, self._tasks, runtime)
-        self._listeners = Listeners(around.sink, self._limits, self._serve)
-        self._dialer = Dialer(self._transports.find, upgrader, around)
+        self._keep_alive = KeepAlive(
+            config.keep_alive_seconds,
+            lambda *what: around.behaviour_failed(*what),  # noqa: PLW0108 - set later
+        )
+        self._record = Record()
+        self._pool = ConnectionPool(local_peer, around, self._tasks, runtime, self._record)
+        self._arrivals = Arrivals(
+            around,
+            self._tasks,
+            self._limits,
+            upgrader,
+            lambda link: self._establish(link, Role.LISTENER),
+            runtime,
+            self._record,
+        )
+        self._listeners = Listeners(around.sink, self._record, self._arrivals.admit)
+        self._dialer = Dialer(self._transports.find, upgrader, around, self._record)
         self._dials = Dials(
             around,
             self._tasks,
             self._limits,
             self._connect,
             lambda link: self._establish(link, Role.DIALER),
+            self._record,
         )
         self._external: dict[Multiaddr, None] = {}
-        self._counters: Counter[str] = Counter()
         self._closing = anyio.Event()
         self._closed = anyio.Event()
 
@@ -268,45 +278,6 @@ class Swarm:
         own = [address for _, address in self.listen_addresses()]
         return await self._dialer.dial(peer, known, own)
 
-    def _serve(self, link: RawLink | PendingLink | MuxedLink) -> None:
-        self._limits.pending_in += 1
-        self._counters["accepted"] += 1
-        self._tasks.running.start_soon(self._serve_inbound, link)
-
-    async def _serve_inbound(self, link: RawLink | PendingLink | MuxedLink) -> None:
-        try:
-            await self._establish_inbound(link)
-        except (*ATTEMPT_FAILURES, anyio.EndOfStream) as error:
-            self._counters["failed_accepts"] += 1
-            await close_link(link)
-            await self._around.sink.put(
-                IncomingConnectionFailed(link.local_address, link.remote_address, error)
-            )
-        finally:
-            self._limits.pending_in -= 1
-
-    async def _establish_inbound(self, link: RawLink | PendingLink | MuxedLink) -> None:
-        reason = self._around.gate("accept", None, link.remote_address)
-        if reason is not None:
-            raise Refused(reason)
-        muxed = link if isinstance(link, MuxedLink) else await self._upgraded(link)
-        try:
-            await self._establish(muxed, Role.LISTENER)
-        except Refused:
-            await close_link(muxed)
-            raise
-
-    async def _upgraded(self, link: RawLink | PendingLink) -> MuxedLink:
-        try:
-            with anyio.fail_after(UPGRADE_SECONDS):
-                if isinstance(link, PendingLink):
-                    return await link.complete()
-                return await self._upgrader.upgrade(link, Role.LISTENER, None)
-        except TimeoutError:
-            raise RemoteProtocolError(
-                f"not secured and muxed within {UPGRADE_SECONDS:.0f} s"
-            ) from None
-
     async def _establish(self, link: MuxedLink, role: Role) -> ConnectionInfo:
         return await self._pool.establish(
             link, role, self._limits, self._protocols, self._keep_alive
@@ -323,7 +294,8 @@ class Swarm:
             "listen_addresses": [str(address) for _, address in self.listen_addresses()],
             "external_addresses": [str(address) for address in self._external],
             "inbound_streams": self._protocols.open_streams(),
-            "connection_defects": self._pool.defects,
-            **self._counters,
+            "accepted": self._arrivals.accepted,
+            "failed_accepts": self._arrivals.failed,
             **self._dials.counters,
+            **self._record.status(),
         }

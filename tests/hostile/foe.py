@@ -1,0 +1,210 @@
+"""The attacker's tools: our own sans-IO pieces, driven over a plain socket and as it pleases."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from attrs import define
+
+from peerloom._addresses import split_peer, tcp_endpoint
+from peerloom._errors import RecordError
+from peerloom._framing import encode_message
+from peerloom._libp2p import KeyPair
+from peerloom._links import DialOptions, RawLink, Role
+from peerloom._muxers import Yamux
+from peerloom._runtime import SystemRuntime
+from peerloom._security import Noise, Tls
+from peerloom._swarm import Upgrader
+from peerloom._swarm._multistream import Proposer
+from peerloom._swarm._negotiate import negotiate
+from peerloom._transports import TcpTransport
+from tests.core.yamux_tools import decode
+from tests.hostile.ways import PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from anyio.abc import ByteStream
+    from multiaddr import Multiaddr
+
+    from peerloom._links import MuxedLink, MuxedStream, Secured, SecurityProtocol
+    from peerloom._muxers._yamux_frames import Header
+
+HEADER = encode_message(b"/multistream/1.0.0\n")
+YAMUX = "/yamux/1.0.0"
+LIMIT_SECONDS = 20.0
+GONE = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+def line(text: str | bytes) -> bytes:
+    """A message of multistream-select."""
+    return encode_message((text.encode() if isinstance(text, str) else text) + b"\n")
+
+
+def securities(identity: KeyPair, runtime: SystemRuntime) -> dict[str, SecurityProtocol]:
+    return {
+        "tls": Tls(identity, runtime, [YAMUX]),
+        "noise": Noise(identity, runtime, [YAMUX]),
+    }
+
+
+@define
+class Wire:
+    """A connected socket, nothing agreed on yet."""
+
+    stream: ByteStream
+
+    async def send(self, data: bytes) -> None:
+        await self.stream.send(data)
+
+    async def receive(self) -> bytes:
+        """What comes next; nothing once the node has hung up."""
+        with anyio.fail_after(LIMIT_SECONDS):
+            try:
+                return await self.stream.receive()
+            except GONE:
+                return b""
+
+    async def until_closed(self) -> bytes:
+        """All that comes until the node hangs up."""
+        received = b""
+        while data := await self.receive():
+            received += data
+        return received
+
+    async def select(self, protocol: str) -> bytes:
+        """Agree on a protocol as an honest peer does; gives what came behind."""
+        _, early = await negotiate(Proposer([protocol]), self.stream.send, self.stream.receive)
+        return early
+
+    async def secure(self, security: str, identity: KeyPair | None = None) -> Channel:
+        """Shake hands as an honest peer does."""
+        early = await self.select(PROTOCOLS[security])
+        made = securities(identity or KeyPair.generate(), SystemRuntime())[security]
+        handshake = made.handshake(Role.DIALER, None)
+        await self.send(handshake.step(b"") + (handshake.step(early) if early else b""))
+        while handshake.secured is None:
+            answer = handshake.step(await self.stream.receive())
+            if answer:
+                await self.send(answer)
+        assert handshake.secured.muxer == YAMUX
+        return Channel(self, handshake.secured)
+
+
+@define
+class Channel:
+    """A secured wire on which yamux was agreed on: frames are ours to write."""
+
+    wire: Wire
+    secured: Secured
+
+    async def send(self, data: bytes) -> None:
+        await self.wire.send(bytes(self.secured.records.seal(data)))
+
+    async def send_or_be_cut(self, data: bytes) -> bool:
+        """Send; gives whether the node still took it."""
+        try:
+            await self.send(data)
+        except (*GONE, OSError):
+            return False
+        return True
+
+    async def receive(self) -> bytes:
+        """What comes next, decrypted; nothing once the node has hung up."""
+        while data := await self.wire.receive():
+            try:
+                if plain := b"".join(self.secured.records.open(data)):
+                    return plain
+            except (anyio.EndOfStream, RecordError):
+                return b""
+        return b""
+
+    async def until_closed(self) -> bytes:
+        received = b""
+        while data := await self.receive():
+            received += data
+        return received
+
+    async def frames_until_closed(self) -> list[tuple[Header, bytes]]:
+        data = await self.until_closed()
+        return decode(data)
+
+
+async def connect(address: Multiaddr) -> Wire:
+    endpoint = tcp_endpoint(address)
+    assert endpoint is not None
+    _, host, port = endpoint
+    return Wire(await anyio.connect_tcp(host, port))
+
+
+@asynccontextmanager
+async def wire_to(address: Multiaddr) -> AsyncGenerator[Wire, None]:
+    """A socket to the node."""
+    wire = await connect(address)
+    try:
+        yield wire
+    finally:
+        await anyio.aclose_forcefully(wire.stream)
+
+
+@asynccontextmanager
+async def channel_to(
+    address: Multiaddr, security: str, identity: KeyPair | None = None
+) -> AsyncGenerator[Channel, None]:
+    """A secured socket to the node, on which frames may be written."""
+    async with wire_to(address) as wire:
+        yield await wire.secure(security, identity)
+
+
+@asynccontextmanager
+async def link_to(
+    address: Multiaddr, security: tuple[str, ...], identity: KeyPair | None = None
+) -> AsyncGenerator[MuxedLink, None]:
+    """A link whose streams are ours to misuse, whatever carries them."""
+    link = await dialled(address, security, identity or KeyPair.generate())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_run, link)
+        try:
+            yield link
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def dialled(address: Multiaddr, security: tuple[str, ...], identity: KeyPair) -> MuxedLink:
+    runtime = SystemRuntime()
+    made = securities(identity, runtime)
+    upgrader = Upgrader([made[name] for name in security], [Yamux(runtime)])
+    bare = split_peer(address)[0]
+    raw: Any = await TcpTransport().dial(bare, DialOptions(reuse_port=False))
+    return await upgrader.upgrade(raw, Role.DIALER, None) if isinstance(raw, RawLink) else raw
+
+
+async def _run(link: MuxedLink) -> None:
+    try:
+        await link.run()
+    except (Exception, BaseExceptionGroup):  # noqa: BLE001 - how it ends is the node's business
+        return
+
+
+async def stream_under(link: MuxedLink, protocol: str) -> MuxedStream:
+    """A stream on which a protocol is agreed on."""
+    muxed = await link.open_stream()
+    with anyio.fail_after(LIMIT_SECONDS):
+        await negotiate(Proposer([protocol]), muxed.send, muxed.receive)
+    return muxed
+
+
+async def until_reset(muxed: MuxedStream) -> str:
+    """How the node ends a stream: `reset`, `end` or `link closed`."""
+    with anyio.fail_after(LIMIT_SECONDS):
+        try:
+            while True:
+                await muxed.receive()
+        except anyio.EndOfStream:
+            return "end"
+        except anyio.BrokenResourceError:
+            return "reset"
+        except anyio.ClosedResourceError:
+            return "link closed"

@@ -1,0 +1,33 @@
+"""The ways to reach a node that the tests here run over; QUIC joins this list."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+
+@frozen
+class Way:
+    """One transport with one security channel.
+
+    Attributes:
+        name: as the test's id shows it.
+        listen: what a node listens on.
+        security: what it offers there; nothing where the transport brings its own.
+        raw: whether a byte pipe is secured and muxed by the swarm: what attacks below the
+            streams need.
+    """
+
+    name: str
+    listen: str
+    security: tuple[str, ...]
+    raw: bool = True
+
+
+TCP_TLS: Final = Way("tcp-tls", "/ip4/127.0.0.1/tcp/0", ("tls",))
+TCP_NOISE: Final = Way("tcp-noise", "/ip4/127.0.0.1/tcp/0", ("noise",))
+
+WAYS: Final = (TCP_TLS, TCP_NOISE)
+RAW_WAYS: Final = tuple(way for way in WAYS if way.raw)
+PROTOCOLS: Final = {"tls": "/tls/1.0.0", "noise": "/noise"}
