@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 import time
 
 import anyio
@@ -161,6 +162,34 @@ async def test_a_cancelled_dial_leaves_nothing() -> None:
             assert scope.cancelled_caught
         [endpoint] = dialing._dialing.values()
         await until(lambda: endpoint.closed)
+
+
+@pytest.mark.parametrize("host", ["ip4/127.0.0.1", "ip6/::1"])
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of refusals")
+async def test_a_dial_to_where_nobody_listens_is_refused_at_once(host: str) -> None:
+    family = socket.AF_INET if "ip4" in host else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as taken:
+        taken.bind((host.partition("/")[2], 0))
+        address = Multiaddr(f"/{host}/udp/{taken.getsockname()[1]}/quic-v1")
+    async with transports() as (dialing, _):
+        with anyio.fail_after(2), pytest.raises(ConnectionRefusedError):
+            await dialing.dial(address, DialOptions())
+
+
+async def test_a_refused_dial_does_not_disturb_connections_of_the_same_socket() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = Multiaddr(f"/ip4/127.0.0.1/udp/{taken.getsockname()[1]}/quic-v1")
+    async with linked() as ends, anyio.create_task_group() as tasks:
+        here, there = await ends.stream()
+        tasks.start_soon(echo, there)
+        for _ in range(20):
+            with pytest.raises(ConnectionRefusedError):
+                await ends.dialing.dial(nobody, DialOptions())
+            await here.send(b"undisturbed")
+            with anyio.fail_after(5):
+                assert await here.receive() == b"undisturbed"
+        tasks.cancel_scope.cancel()
 
 
 # --- handshakes ----------------------------------------------------------------------------

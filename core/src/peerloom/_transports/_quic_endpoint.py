@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from errno import ECONNREFUSED
 from typing import TYPE_CHECKING
 
 import anyio
@@ -58,6 +59,7 @@ class QuicEndpoint:
         self._by_id: dict[bytes, QuicLink] = {}
         self._links: dict[QuicLink, set[bytes]] = {}
         self._half_open: set[QuicLink] = set()
+        self._dialing: dict[QuicLink, SocketAddress] = {}
         self._timers = Timers()
         self._blocked: dict[QuicLink, None] = {}
         self._unblocking: anyio.Event | None = None
@@ -87,6 +89,7 @@ class QuicEndpoint:
         """Begin a connection; the caller waits for its handshake."""
         engine = self._engines.dial(remote, expected, self._runtime.now())
         link = self._add(engine, Role.DIALER, remote)
+        self._dialing[link] = remote
         self.transmit(link)
         return link
 
@@ -131,6 +134,15 @@ class QuicEndpoint:
                 touched[link] = None
         for link in touched:
             self._advance(link, now)
+        if not touched:
+            self._take_refusals()
+
+    def _take_refusals(self) -> None:
+        """End the dials to where nobody listens; once established, a connection heeds none."""
+        for refused in self._socket.refused():
+            for link, remote in list(self._dialing.items()):
+                if remote[:2] == refused:
+                    link.end(ConnectionRefusedError(ECONNREFUSED, "nobody listens there"))
 
     def _deliver(
         self, data: bytes, remote: SocketAddress, now: float, touched: dict[QuicLink, None]
@@ -157,6 +169,7 @@ class QuicEndpoint:
         link.advance(now)
         if link.established or link.over:
             self._half_open.discard(link)
+            self._dialing.pop(link, None)
         if link.gone(now):
             self._remove(link)
         else:
@@ -294,6 +307,7 @@ class QuicEndpoint:
         for connection_id in self._links.pop(link, ()):
             del self._by_id[connection_id]
         self._half_open.discard(link)
+        self._dialing.pop(link, None)
         self._blocked.pop(link, None)
         self._timers.forget(link)
         self._close_if_unused()

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _PINGS_A_TIMEOUT: Final = 3  # so that one that is lost ends no connection
 
+Cause = PeerloomError | OSError
+
 logger = logging.getLogger("peerloom.quic")
 
 
@@ -91,7 +93,7 @@ class QuicLink(MuxedLink):
         self._moved = Wakeup()
         self._settled = anyio.Event()
         self._ended = anyio.Event()
-        self._cause: PeerloomError | None = None
+        self._cause: Cause | None = None
         self._heard_at = self._began_at = self.now()
         self._look_at = self._began_at + settings.handshake_seconds
         self._gone_at: float | None = None
@@ -246,7 +248,9 @@ class QuicLink(MuxedLink):
         self.streams.wake_senders()
         return sent
 
-    def end(self, cause: PeerloomError | None, code: int = 0, *, transport: bool = False) -> None:
+    def end(
+        self, cause: PeerloomError | OSError | None, code: int = 0, *, transport: bool = False
+    ) -> None:
         """Tell the other side, and end."""
         try:
             self._engine.close(code, str(cause or "")[:200], transport=transport)
@@ -303,7 +307,7 @@ class QuicLink(MuxedLink):
         while not (self._engine.flushed or self.over):
             await self._moved.wait()
 
-    def _finish(self, cause: PeerloomError | None) -> None:
+    def _finish(self, cause: Cause | None) -> None:
         if self.over:
             return
         self.over = True

@@ -28,6 +28,13 @@ MAX_WAKEUP_BYTES: Final = 1024 * 1024
 MAX_BUFFER_BYTES: Final = 65_000  # of one system call: an IP packet holds 65,507
 MAX_SEGMENTS: Final = 44  # 64 from Linux 5.4 on, but the buffer is full before with 1,452 bytes
 _ANCILLARY_BYTES: Final = 64
+_RECEIVE_ERRORS: Final = {  # linux/in.h, linux/in6.h: IP_RECVERR, IPV6_RECVERR
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+_ERROR_QUEUE: Final = 0x2000  # MSG_ERRQUEUE
+_ERROR_BYTES: Final = 512
+_ERRORS_OF_OTHERS: Final = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}
 _NO_OFFLOAD: Final = {errno.EIO, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 
 Address = tuple[Any, ...]
@@ -46,9 +53,14 @@ class UdpSocket:
         self.family = sock.family
         self.unsendable = 0
         self._socket = sock
-        self._gro = _set(sock, UDP_GRO, 1)
+        _set(sock, UDP_GRO, 1)
         self._gso = _set(sock, UDP_SEGMENT, 0)
+        self._told_of_errors = _set(sock, _RECEIVE_ERRORS[self.family][1], 1, self._level)
         self._queue: deque[Datagram] = deque()
+
+    @property
+    def _level(self) -> int:
+        return _RECEIVE_ERRORS[self.family][0]
 
     @classmethod
     def bind(cls, family: socket.AddressFamily, host: str, port: int) -> UdpSocket:
@@ -112,7 +124,7 @@ class UdpSocket:
                 data, ancillary, _, address = self._socket.recvmsg(65535, _ANCILLARY_BYTES)
             except BlockingIOError:
                 return
-            except OSError:  # an error of an earlier datagram, told late: not of this one
+            except OSError:  # of a datagram sent earlier: `refused` tells of which
                 if self.closed:
                     return
                 continue
@@ -121,6 +133,18 @@ class UdpSocket:
             left -= len(data)
             if left <= 0:
                 return
+
+    def refused(self) -> Iterator[tuple[str, int]]:
+        """Hosts and ports at which nobody listens, by what came back for datagrams to them."""
+        for _ in range(MAX_READS if self._told_of_errors else 0):
+            try:
+                _, ancillary, _, address = self._socket.recvmsg(0, _ERROR_BYTES, _ERROR_QUEUE)
+            except OSError:
+                return
+            for level, _, value in ancillary:
+                code = int.from_bytes(value[:4], sys.byteorder)
+                if level == self._level and code == errno.ECONNREFUSED:
+                    yield address[0], address[1]
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         """Send; what the system does not take now waits for `flush`."""
@@ -138,7 +162,7 @@ class UdpSocket:
         self._queue = deque(waiting[sent:])
 
     def _send_some(self, datagrams: Sequence[Datagram]) -> int:
-        at = 0
+        at, again = 0, False
         while at < len(datagrams):
             end = self._run_end(datagrams, at)
             try:
@@ -149,8 +173,11 @@ class UdpSocket:
                 if end - at > 1 and error.errno in _NO_OFFLOAD:
                     self._gso = False  # this interface cannot; once more, one by one
                     continue
+                if error.errno in _ERRORS_OF_OTHERS and not again:
+                    again = True  # of a datagram sent earlier, perhaps to somebody else
+                    continue
                 self.unsendable += end - at
-            at = end
+            at, again = end, False
         return at
 
     def _run_end(self, datagrams: Sequence[Datagram], start: int) -> int:
@@ -188,10 +215,10 @@ def _segment_of(ancillary: list[tuple[int, int, bytes]]) -> int:
     return 0
 
 
-def _set(sock: socket.socket, option: int, value: int) -> bool:
+def _set(sock: socket.socket, option: int, value: int, level: int = SOL_UDP) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     with suppress(OSError):
-        sock.setsockopt(SOL_UDP, option, value)
+        sock.setsockopt(level, option, value)
         return True
     return False
