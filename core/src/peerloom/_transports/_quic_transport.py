@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections import deque
+from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,11 +115,9 @@ class QuicTransport(Transport):
 
     def status(self) -> Mapping[str, Any]:
         """The engine, and what sockets have refused."""
-        counters = {
-            name: count
-            for _, endpoint in self._listening
-            for name, count in endpoint.counters.items()
-        }
+        counters: Counter[str] = Counter()
+        for _, endpoint in self._listening:
+            counters.update(endpoint.counters)
         return {"engine": self._engines.name if self._engines else None, **counters}
 
     async def _chosen(self) -> QuicEngines:
