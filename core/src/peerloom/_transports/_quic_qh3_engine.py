@@ -107,7 +107,7 @@ class Qh3Engine:
         return True
 
     def unsent(self, stream_id: int | None = None) -> int:
-        return self._connection.get_send_buffer_size(stream_id)
+        return self._connection.unsent(stream_id)
 
     @engine_call
     def reset(self, stream_id: int) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._quic_engine import QuicEngine, StreamData, StreamStopped
     from ._quic_settings import QuicSettings
 
+# Senders without room that are looked at after each sending: what they have waiting is sent soon,
+# and then the others are looked at.
+_FULL_SENDERS: Final = 16
 _CHECK_SECONDS: Final = 0.25  # between two looks at a connection that is held
 
 logger = logging.getLogger("peerloom.quic")
@@ -95,12 +98,7 @@ class QuicStreams:
 
     def room(self, stream: QuicStream) -> int:
         """How many bytes of a stream may be taken over now."""
-        settings, engine = self._settings, self._engine
-        bound = settings.send_buffer_bytes
-        few = settings.max_send_buffer_bytes // bound
-        if len(self._streams) > few and engine.unsent() > settings.max_send_buffer_bytes:
-            bound = settings.crowded_send_buffer_bytes
-        return bound - engine.unsent(stream.id)
+        return self._send_bound() - self._engine.unsent(stream.id)
 
     def wants_room(self, stream: QuicStream) -> None:
         """Wake the stream's sender when there is room."""
@@ -217,10 +215,18 @@ class QuicStreams:
 
     def wake_senders(self) -> None:
         """Something has been sent: there may be room."""
-        for stream in list(self._senders.values()):
-            if stream.over or self.room(stream) > 0:
-                del self._senders[stream.id]
+        if not self._senders:
+            return
+        bound, full = self._send_bound(), 0
+        for stream_id in list(self._senders):
+            stream = self._senders.pop(stream_id)
+            if stream.over or self._engine.unsent(stream_id) < bound:
                 stream.wake_sender()
+                continue
+            self._senders[stream_id] = stream  # behind the others
+            full += 1
+            if full == _FULL_SENDERS:
+                return
 
     def expire(self, now: float) -> None:
         """Stop what was closed here long ago and not ended by the other side."""
@@ -242,6 +248,13 @@ class QuicStreams:
             stream.wake()
 
     # -- inside
+
+    def _send_bound(self) -> int:
+        settings = self._settings
+        few = settings.max_send_buffer_bytes // settings.send_buffer_bytes
+        if len(self._streams) > few and self._engine.unsent() > settings.max_send_buffer_bytes:
+            return settings.crowded_send_buffer_bytes
+        return settings.send_buffer_bytes
 
     def _find(self, stream_id: int) -> QuicStream | None:
         stream = self._streams.get(stream_id)
