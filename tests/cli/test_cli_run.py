@@ -39,6 +39,7 @@ def test_run_without_a_config_listens_and_ends_cleanly(
         peer = node.line_with("peer id").split()[-1]
         address = node.line_with("/ip4/127.0.0.1/tcp/")
         assert address.endswith(f"/p2p/{peer}")
+        assert "/quic-v1/" in node.line_with("/ip4/127.0.0.1/udp/")
         assert node.end(number) == 0
         assert not any("Traceback" in line for line in node.told)
     assert peerloom(tmp_path, "id").stdout == f"{peer}\n"
