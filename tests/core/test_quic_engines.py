@@ -130,7 +130,7 @@ def test_aioquic_serves_if_qh3_fails_the_self_test_and_says_so(
         chosen = engines_for(Credentials.of(ALICE, RUNTIME), QuicSettings())
     assert chosen.name.startswith("aioquic ")
     assert str(defect) in caplog.text
-    assert "qh3>=2.0.4" in caplog.text
+    assert "qh3>=2.1" in caplog.text
 
 
 def test_an_engine_that_lets_anybody_in_fails_the_self_test() -> None:

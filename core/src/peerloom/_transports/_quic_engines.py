@@ -38,8 +38,7 @@ def engines_for(credentials: Credentials, settings: QuicSettings) -> QuicEngines
 
         fallback = AioquicEngines(credentials, settings)
         logger.warning(
-            "qh3 cannot be used here (%s): QUIC runs on %s, which is slower. "
-            "Install qh3>=2.0.4,<2.2",
+            "qh3 cannot be used here (%s): QUIC runs on %s, which is slower. Install qh3>=2.1,<2.2",
             error,
             fallback.name,
         )

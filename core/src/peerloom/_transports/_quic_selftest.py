@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ._quic_engine import EngineFailed, HandshakeDone, QuicEngines, StreamData
+from ._quic_engine import EngineFailed, HandshakeDone, QuicEngines, StreamData, StreamStopped
 from ._quic_packets import long_header
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def prove(engines: ProvableEngines) -> None:
     try:
         _prove_mutual(engines)
         _prove_refusal(engines)
-    except EngineFailed as error:
-        raise SelfTestFailed(str(error)) from error
+    except (EngineFailed, AttributeError, TypeError) as error:
+        raise SelfTestFailed(repr(error)) from error
 
 
 def _prove_mutual(engines: QuicEngines) -> None:
@@ -96,6 +96,38 @@ def _prove_mutual(engines: QuicEngines) -> None:
     pair.exchange()
     if StreamData(stream_id, _WORDS, end=True) not in pair.seen[pair.listener]:
         raise SelfTestFailed("a stream does not carry its bytes")
+    _prove_other_calls(pair)
+
+
+def _prove_other_calls(pair: MemoryPair) -> None:
+    """Whatever a connection will call is there: another version of a library may lack it."""
+    dialer, listener = pair.dialer, pair.listener
+    stream_id = dialer.open_stream()
+    if stream_id is None:
+        raise SelfTestFailed("no second stream can be opened")
+    listener.hold(on=True)
+    dialer.send(stream_id, _WORDS)
+    pair.exchange()
+    listener.let_pass()
+    listener.hold(on=False)
+    pair.exchange()
+    if StreamData(stream_id, _WORDS, end=False) not in pair.seen[listener]:
+        raise SelfTestFailed("a stream that was held does not go on")
+    listener.consumed(stream_id, len(_WORDS))
+    dialer.ping()
+    dialer.stop(stream_id)
+    dialer.reset(stream_id)
+    pair.exchange()
+    if StreamStopped(stream_id, ours=False) not in pair.seen[listener]:
+        raise SelfTestFailed("a reset is not told")
+    if dialer.unsent() or dialer.unsent(stream_id) or not dialer.flushed:
+        raise SelfTestFailed("what has arrived counts as unsent")
+    if dialer.round_trip_seconds is None or not dialer.idle_timeout_seconds or dialer.held_back:
+        raise SelfTestFailed("a connection does not tell its state")
+    dialer.close(0, "")
+    pair.exchange()
+    if listener.ending is None or not (listener.ending.by_peer and listener.ending.clean):
+        raise SelfTestFailed("a close is not told")
 
 
 def _prove_refusal(engines: ProvableEngines) -> None:
