@@ -28,7 +28,8 @@ async def negotiate(
     Raises `NegotiationFailed`, `ProtocolNotSupported`, `StreamReset`. The caller bounds the time.
     """
     try:
-        await send(negotiation.start())
+        if first := negotiation.start():
+            await send(first)
     except StreamReset:
         raise
     except anyio.BrokenResourceError as error:
