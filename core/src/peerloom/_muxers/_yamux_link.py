@@ -12,7 +12,7 @@ from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordEr
 from peerloom._links import MuxedLink, Role
 
 from ._wakeup import Wakeup
-from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR
+from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR, INITIAL_WINDOW_BYTES
 from ._yamux_session import YamuxSession
 from ._yamux_stream import YamuxStream
 
@@ -276,11 +276,26 @@ class YamuxLink(MuxedLink):
                 silence = self.now() - self._session.heard_at
                 self._end(LinkClosed(f"the other side has been silent for {silence:.0f} s"))
                 self._cut()
-            self._session.expire(self.now())
-            self.wake_writer()
-            await anyio.sleep(
-                max(0, settings.ping_interval_seconds - settings.ping_timeout_seconds)
-            )
+            self._expire()
+            await self._until_ping_due()
+
+    async def _until_ping_due(self) -> None:
+        """Until all is silent for an interval; sooner only after much data, which a window heeds.
+
+        Whoever hears the other side's pings, or its answers to those of the node, knows that it
+        lives: more of them would be half of what a thousand idle connections cost.
+        """
+        received = self._session.received_bytes
+        while True:
+            wait = self._session.heard_at + self._settings.ping_interval_seconds - self.now()
+            if wait <= 0 or self._session.received_bytes - received >= INITIAL_WINDOW_BYTES:
+                return
+            await anyio.sleep(wait)
+            self._expire()
+
+    def _expire(self) -> None:
+        self._session.expire(self.now())
+        self.wake_writer()
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""

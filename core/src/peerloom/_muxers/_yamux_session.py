@@ -38,11 +38,13 @@ class YamuxSession:
 
     Attributes:
         heard_at: when something arrived last.
+        received_bytes: how much has arrived, frames' heads included.
         remote_reason: the reason that the other side gave for ending the link, or None.
     """
 
     def __init__(self, *, dialer: bool, settings: YamuxSettings, now: float) -> None:
         self.heard_at = now
+        self.received_bytes = 0
         self.remote_reason: int | None = None
         self._settings = settings
         self._table = StreamTable(dialer=dialer, settings=settings)
@@ -216,6 +218,7 @@ class YamuxSession:
         Raises `MuxerViolation`.
         """
         self.heard_at = now
+        self.received_bytes += len(data)
         self._decoder.feed(data)
         return self.receive_more(now)
 
