@@ -13,8 +13,10 @@ _COUNTS = {"peerloom-asyncio": 100, "peerloom-trio": 100, "py-libp2p": 20, "js-l
 
 
 async def _measure(pair: Pair, count: int) -> float:
-    request = {"address": pair.listener.address, "peer": pair.listener.id, "count": count}
-    done = await pair.dialer.request("shake-hands", **request)
+    listener = pair.listener
+    done = await pair.dialer.request(
+        "shake-hands", address=listener.address, peer=listener.id, count=count
+    )
     return count / float(done["seconds"])
 
 

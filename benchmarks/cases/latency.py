@@ -17,8 +17,7 @@ _COUNTS = {"peerloom-asyncio": 3000, "peerloom-trio": 3000, "py-libp2p": 500, "j
 
 async def _measure(pair: Pair, count: int) -> Measured:
     async with pair.connected() as listener:
-        request = {"peer": listener, "count": count, "bytes": _BYTES}
-        done = await pair.dialer.request("echo", **request)
+        done = await pair.dialer.request("echo", peer=listener, count=count, bytes=_BYTES)
     seconds = sorted(done["seconds"])
     return Measured(_percentile(seconds, 50), {"p99": _percentile(seconds, 99)})
 

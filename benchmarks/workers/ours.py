@@ -99,7 +99,7 @@ class OurHost(Host):
         async with self._node.client.events(IdentifyReceived) as events:
             connection = await self._node.client.dial(address)
             async for event in events:
-                if event.connection_id == connection.id:
+                if isinstance(event, IdentifyReceived) and event.connection_id == connection.id:
                     return
 
     async def disconnect(self, peer: str) -> None:

@@ -95,8 +95,10 @@ class PyHost(Host):
 
     async def dial_identified(self, address: str) -> None:
         """Connect to somebody, and wait until it has said who it is."""
-        await self.dial(address)
         peer = address.rpartition("/p2p/")[2]
+        # What it knows of a peer it never asks for again, on no connection.
+        self._host.get_peerstore().clear_protocol_data(ID.from_string(peer))
+        await self.dial(address)
         while await self._identified.receive() != peer:
             pass
 
@@ -119,7 +121,7 @@ def _told_of_identify() -> trio.MemoryReceiveChannel[str]:
         with suppress(trio.WouldBlock):
             tell.send_nowait(peer_id.to_string())
 
-    basic_host.update_peerstore_from_identify = and_tell  # type: ignore[attr-defined]
+    basic_host.update_peerstore_from_identify = and_tell  # type: ignore[assignment]
     return told
 
 

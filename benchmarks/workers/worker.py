@@ -64,7 +64,6 @@ class Worker:
         await stream.close()
         return outcome
 
-
     async def _parallel(self, peer: str, bytes: int, seed: int, streams: int) -> Fields:  # noqa: A002
         opened = [await self._host.open(peer, BULK) for _ in range(streams)]
         reports = await send_parallel(opened, bytes, seed)
