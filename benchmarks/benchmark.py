@@ -35,17 +35,31 @@ class Options:
 
 
 @frozen
+class Measured:
+    """One round's figure, with others beside it.
+
+    Attributes:
+        figure: the one that counts, in the benchmark's unit.
+        also: others by name; every contestant or none of a kind has them.
+    """
+
+    figure: float
+    also: Mapping[str, float] = field(factory=dict)
+
+
+@frozen
 class Contestant:
     """One implementation, ready to be measured as often as one likes.
 
     Attributes:
-        name: ``peerloom-…`` for ours (the worst of these counts), else the peer's name.
+        name: ``peerloom-…`` for ours (the worst of these counts), else the peer's name; a peer
+            ``NAME@peerloom-…`` stands beside that one of ours only, and is reported as ``NAME``.
         measure: takes one round; gives the figure in the benchmark's unit.
         versions: what runs in it: names and versions.
     """
 
     name: str
-    measure: Callable[[], Awaitable[float]]
+    measure: Callable[[], Awaitable[float | Measured]]
     versions: Mapping[str, str] = field(factory=dict)
 
     @property

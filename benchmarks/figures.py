@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .benchmark import OURS
 
@@ -22,15 +22,19 @@ class Figures:
     Attributes:
         by_name: the figures of each contestant.
         lower_is_better: whether the smaller figure wins.
+        also: what was measured beside these, by name.
     """
 
     by_name: Mapping[str, Rounds]
     lower_is_better: bool = False
+    also: Mapping[str, Figures] = field(factory=dict)
 
     @property
     def peers(self) -> Sequence[str]:
-        """Everybody but us."""
-        return [name for name in self.by_name if not name.startswith(OURS)]
+        """Everybody but us, and but those who stand beside a better one of ours."""
+        beside = {"", self.worst_of_ours()}
+        others = [name for name in self.by_name if not name.startswith(OURS)]
+        return [name for name in others if name.partition("@")[2] in beside]
 
     def median_of(self, name: str) -> float:
         """The median of a contestant's rounds."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .cases import stream_tcp_noise, stream_tcp_tls
+from .cases import (
+    handshake,
+    latency,
+    stream_open,
+    stream_parallel,
+    stream_quic,
+    stream_tcp_noise,
+    stream_tcp_tls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,5 +24,10 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for each in (
         stream_tcp_tls.BENCHMARK,
         stream_tcp_noise.BENCHMARK,
+        stream_quic.BENCHMARK,
+        stream_parallel.BENCHMARK,
+        stream_open.BENCHMARK,
+        handshake.BENCHMARK,
+        latency.BENCHMARK,
     )
 }
