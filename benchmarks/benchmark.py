@@ -69,6 +69,19 @@ class Contestant:
 
 
 @frozen
+class Limit:
+    """What a figure of ours must reach, or must not pass where lower is better.
+
+    Attributes:
+        figure: the limit itself, or what is added to a peer's figure of the same round.
+        beside: that peer, or None.
+    """
+
+    figure: float
+    beside: str | None = None
+
+
+@frozen
 class Benchmark:
     """One benchmark, as a module of `benchmarks.cases` defines it.
 
@@ -80,6 +93,7 @@ class Benchmark:
         rounds: how many are counted, unless the command line says otherwise.
         warm_up_rounds: how many go before these and are not counted.
         lower_is_better: whether the smaller figure wins.
+        limits: what must be reached: under "" by the figure that counts, else by one beside it.
     """
 
     name: str
@@ -89,3 +103,4 @@ class Benchmark:
     rounds: int = 5
     warm_up_rounds: int = 1
     lower_is_better: bool = False
+    limits: Mapping[str, Limit] = field(factory=dict)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .cases import (
+    dispatch,
     handshake,
     latency,
+    memory,
+    round_trips,
+    startup,
     stream_open,
     stream_parallel,
     stream_quic,
@@ -29,5 +33,9 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         stream_open.BENCHMARK,
         handshake.BENCHMARK,
         latency.BENCHMARK,
+        round_trips.BENCHMARK,
+        memory.BENCHMARK,
+        startup.BENCHMARK,
+        dispatch.BENCHMARK,
     )
 }

@@ -36,11 +36,7 @@ class Report:
             "unit": self.benchmark.unit,
             "ours": None if ours is None else _rounded(figures.median_of(ours)),
             "peers": _medians(figures, figures.peers),
-            "ratio": {
-                _label(peer): _rounded(figures.ratio_to(peer))
-                for peer in figures.peers
-                if ours is not None
-            },
+            "ratio": _ratios(figures),
             "rounds": self.rounds,
             "settings": {**self.settings, "ours": ours},
             "versions": {**versions_here(), **self.versions, "machine": machine()},
@@ -61,7 +57,12 @@ class Report:
             f"{name}: {json.dumps(_medians(figures, figures.by_name))}"
             for name, figures in self.figures.also.items()
         ]
-        return "\n".join(["", head, titles, *rows, *more, machine(), versions])
+        limits = [
+            f"{name or self.benchmark.name}: {ratio:.3g} of its limit, where 1 is just enough"
+            for name, figures in {"": self.figures, **self.figures.also}.items()
+            if figures.worst_of_ours() and (ratio := figures.ratio_to_limit()) is not None
+        ]
+        return "\n".join(["", head, titles, *rows, *more, *limits, machine(), versions])
 
     def _row(self, name: str) -> str:
         figures = self.figures.by_name[name]
@@ -78,10 +79,22 @@ class Report:
 
 def _beside(figures: Figures) -> Mapping[str, Any]:
     ours = figures.worst_of_ours()
-    return {
+    beside: dict[str, Any] = {
         "ours": None if ours is None else _rounded(figures.median_of(ours)),
         "peers": _medians(figures, figures.peers),
     }
+    if figures.limit is not None:
+        beside["limit"] = figures.limit.figure
+        beside["ratio"] = _ratios(figures)
+    return beside
+
+
+def _ratios(figures: Figures) -> Mapping[str, float]:
+    if figures.worst_of_ours() is None:
+        return {}
+    ratios = {_label(peer): _rounded(figures.ratio_to(peer)) for peer in figures.peers}
+    to_limit = figures.ratio_to_limit()
+    return ratios if to_limit is None else {**ratios, "limit": _rounded(to_limit)}
 
 
 def _medians(figures: Figures, names: Iterable[str]) -> Mapping[str, float]:

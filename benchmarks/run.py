@@ -27,7 +27,7 @@ async def run(benchmark: Benchmark, options: Options, rounds: int) -> Report:
             await _round(contestants)
         taken = [await _round(contestants, f"round {n + 1} of {rounds}") for n in range(rounds)]
     versions = {name: text for each in contestants for name, text in each.versions.items()}
-    figures = _figures_of(taken, lower_is_better=benchmark.lower_is_better)
+    figures = _figures_of(taken, benchmark)
     said = {**benchmark.settings(options), "warm_up_rounds": warm_up_rounds}
     return Report(benchmark, figures, rounds, said, versions)
 
@@ -43,8 +43,8 @@ def _measured(figure: float | Measured) -> Measured:
     return figure if isinstance(figure, Measured) else Measured(figure)
 
 
-def _figures_of(taken: Sequence[_Round], *, lower_is_better: bool) -> Figures:
-    first = taken[0]
+def _figures_of(taken: Sequence[_Round], benchmark: Benchmark) -> Figures:
+    first, lower_is_better, limits = taken[0], benchmark.lower_is_better, benchmark.limits
     also = {
         what: Figures(
             {
@@ -53,8 +53,9 @@ def _figures_of(taken: Sequence[_Round], *, lower_is_better: bool) -> Figures:
                 if what in first[name].also
             },
             lower_is_better=lower_is_better,
+            limit=limits.get(what),
         )
         for what in dict.fromkeys(key for each in first.values() for key in each.also)
     }
     by_name = {name: tuple(one[name].figure for one in taken) for name in first}
-    return Figures(by_name, lower_is_better=lower_is_better, also=also)
+    return Figures(by_name, lower_is_better=lower_is_better, also=also, limit=limits.get(""))
