@@ -9,7 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
-from peerloom._links import MuxedLink, Role
+from peerloom._links import EagerPipe, MuxedLink, Role
 
 from ._wakeup import Wakeup
 from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR, INITIAL_WINDOW_BYTES
@@ -63,6 +63,8 @@ class YamuxLink(MuxedLink):
         self._records = secured.records
         self._early = secured.early_data
         self._pipe = raw.stream
+        self._eager = raw.stream if isinstance(raw.stream, EagerPipe) else None
+        self._unsent: memoryview | None = None
         self._settings = settings
         self._session = YamuxSession(
             dialer=role is Role.DIALER, settings=settings, now=runtime.now()
@@ -70,6 +72,7 @@ class YamuxLink(MuxedLink):
         self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
         self._work = Wakeup()
+        self._sending = False
         self._arrived = Wakeup()
         self._acknowledged = Wakeup()
         self._read_ended = anyio.Event()
@@ -132,6 +135,25 @@ class YamuxLink(MuxedLink):
     def wake_writer(self) -> None:
         """There may be something to send."""
         self._work.set()
+
+    def flush_now(self) -> None:
+        """Send what waits, unless the writer is at it: whoever calls is about to wait for an answer.
+
+        Leaving it to the writer's task would cost a turn of the loop in every round trip.
+        """
+        if self._eager is None or self._sending or self._ending or not self._session.has_output:
+            return
+        try:
+            sealed = self._sealed_output()
+        except RecordError as error:
+            self._end(error)
+            self._cut()
+            return
+        sent = self._eager.send_now(sealed)
+        if sent < len(sealed):
+            self._sending = True
+            self._unsent = memoryview(sealed)[sent:]
+            self._work.set()
 
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
@@ -229,17 +251,34 @@ class YamuxLink(MuxedLink):
             await self._read_ended.wait()
 
     async def _write_once(self) -> bool:
+        await self._send_rest()
+        if not self._session.has_output:
+            return False
+        sealed = self._sealed_output()
+        if sealed:
+            await self._send(sealed)
+        return bool(sealed)
+
+    async def _send_rest(self) -> None:
+        """What `flush_now` could not get rid of."""
+        if self._unsent is not None:
+            unsent, self._unsent = self._unsent, None
+            await self._send(unsent)
+
+    def _sealed_output(self) -> Buffer:
         buffers = self._session.data_to_send(self.now())
         self._wake_streams()
-        if not buffers:
-            return False
-        await self._send(self._records.seal(b"".join(buffers)))
-        return True
+        return self._records.seal(b"".join(buffers)) if buffers else b""
 
     async def _send(self, data: Buffer) -> None:
-        await self._pipe.send(data)  # type: ignore[arg-type]  # pipes take any buffer
+        self._sending = True
+        try:
+            await self._pipe.send(data)  # type: ignore[arg-type]  # pipes take any buffer
+        finally:
+            self._sending = False
 
     async def _say_goodbye(self) -> None:
+        await self._send_rest()
         if self._closing:
             await self._flush()
             self._session.go_away()
