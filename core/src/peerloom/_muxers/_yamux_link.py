@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
-READ_BYTES: Final = 512 * 1024
+READ_BYTES: Final = 1024 * 1024
 
 _REASONS = {
     GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
@@ -229,11 +229,14 @@ class YamuxLink(MuxedLink):
             await self._read_ended.wait()
 
     async def _write_once(self) -> bool:
-        buffers = self._session.data_to_send(self.now())
+        began = self.now()
+        buffers = self._session.data_to_send(began)
         self._wake_streams()
         if not buffers:
             return False
-        await self._send(self._records.seal(b"".join(buffers)))
+        data = b"".join(buffers)
+        await self._send(self._records.seal(data))
+        self._session.written(len(data), self.now() - began)
         return True
 
     async def _send(self, data: Buffer) -> None:
