@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
-READ_BYTES: Final = 512 * 1024
+READ_BYTES: Final = 1024 * 1024
 
 _REASONS = {
     GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
@@ -144,7 +144,7 @@ class YamuxLink(MuxedLink):
         if self._eager is None or self._sending or self._ending or not self._session.has_output:
             return
         try:
-            sealed = self._sealed_output()
+            sealed, _ = self._sealed_output(self.now())
         except RecordError as error:
             self._end(error)
             self._cut()
@@ -254,9 +254,11 @@ class YamuxLink(MuxedLink):
         await self._send_rest()
         if not self._session.has_output:
             return False
-        sealed = self._sealed_output()
+        began = self.now()
+        sealed, size = self._sealed_output(began)
         if sealed:
             await self._send(sealed)
+            self._session.written(size, self.now() - began)
         return bool(sealed)
 
     async def _send_rest(self) -> None:
@@ -265,10 +267,12 @@ class YamuxLink(MuxedLink):
             unsent, self._unsent = self._unsent, None
             await self._send(unsent)
 
-    def _sealed_output(self) -> Buffer:
-        buffers = self._session.data_to_send(self.now())
+    def _sealed_output(self, now: float) -> tuple[Buffer, int]:
+        """The next write, and its size before it was encrypted."""
+        buffers = self._session.data_to_send(now)
         self._wake_streams()
-        return self._records.seal(b"".join(buffers)) if buffers else b""
+        data = b"".join(buffers)
+        return (self._records.seal(data), len(data)) if data else (b"", 0)
 
     async def _send(self, data: Buffer) -> None:
         self._sending = True

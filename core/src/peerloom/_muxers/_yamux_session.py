@@ -14,6 +14,7 @@ from peerloom._errors import LinkClosed, MuxerViolation, StreamReset
 from . import _yamux_frames as frames
 from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, Buffer, FrameDecoder, Header
 from ._yamux_outbox import Outbox
+from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
 from ._yamux_state import Reset, StreamState
 from ._yamux_table import StreamTable
@@ -49,6 +50,7 @@ class YamuxSession:
         self._settings = settings
         self._table = StreamTable(dialer=dialer, settings=settings)
         self._outbox = Outbox()
+        self._pace = WritePace()
         self._pings = Pings()
         self._budget = WindowBudget(settings.max_window_growth_bytes)
         self._decoder = FrameDecoder()
@@ -204,13 +206,17 @@ class YamuxSession:
         """The buffers of the next write, a bounded amount; empty if there is nothing to say."""
         self._now = now
         self._pings.frame_into(self._outbox.control, now)
-        out, moved, settled = self._outbox.pull(self._credit)
+        out, moved, settled = self._outbox.pull(self._credit, self._pace.room)
         self._refusals = 0
         self._senders -= sum(not stream.outgoing.size for stream in moved)
         self._touched += moved
         for stream in settled:
             self._forget_if_over(stream)
         return out
+
+    def written(self, size: int, seconds: float) -> None:
+        """What `data_to_send` gave has been sent: how much it was, and how long it took."""
+        self._pace.written(size, seconds)
 
     def receive_data(self, data: bytes, now: float) -> bool:
         """Handle what arrived; whether `receive_more` has to be called before the next data.
