@@ -64,7 +64,7 @@ class EagerPipe(ByteStream):
     """A byte pipe that may take bytes without waiting; only while no `send` is under way."""
 
     @abstractmethod
-    def send_now(self, data: bytes | memoryview) -> int:
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
         """Take what it can take at once; how many bytes that is, none if it is broken."""
 
 

@@ -137,7 +137,7 @@ class YamuxLink(MuxedLink):
         self._work.set()
 
     def flush_now(self) -> None:
-        """Send what waits, unless the writer is at it: whoever calls is about to wait for an answer.
+        """Send what waits, unless the writer is at it, for whoever is about to wait for an answer.
 
         Leaving it to the writer's task would cost a turn of the loop in every round trip.
         """

@@ -68,7 +68,7 @@ class SocketPipe(EagerPipe):
             except OSError as error:
                 raise self._broken() from error
 
-    def send_now(self, data: bytes | memoryview) -> int:
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
         """Hand the system what it takes at once; a failure is left to the next `send`."""
         try:
             return self._socket.send(data)
