@@ -73,6 +73,7 @@ class YamuxLink(MuxedLink):
         self._group: TaskGroup | None = None
         self._work = Wakeup()
         self._sending = False
+        self._crowded = False
         self._arrived = Wakeup()
         self._acknowledged = Wakeup()
         self._read_ended = anyio.Event()
@@ -137,17 +138,16 @@ class YamuxLink(MuxedLink):
         self._work.set()
 
     def flush_now(self) -> None:
-        """Send what waits, unless the writer is at it, for whoever is about to wait for an answer.
+        """Send what waits, for a stream that has spoken and is about to wait for an answer.
 
-        Leaving it to the writer's task would cost a turn of the loop in every round trip.
+        The writer would be a turn later. Where many streams were woken at once it speaks for all.
         """
-        if self._eager is None or self._sending or self._ending or not self._session.has_output:
+        if self._eager is None or self._sending or self._ending or self._crowded:
             return
         try:
             sealed, _ = self._sealed_output(self.now())
         except RecordError as error:
-            self._end(error)
-            self._cut()
+            self._cannot_seal(error)
             return
         sent = self._eager.send_now(sealed)
         if sent < len(sealed):
@@ -195,7 +195,8 @@ class YamuxLink(MuxedLink):
         self._dispatch()
 
     def _dispatch(self) -> None:
-        self._wake_streams()
+        if woken := self._wake_streams():
+            self._crowded = woken > 1
         session = self._session
         if session.has_output:
             self._work.set()
@@ -236,14 +237,18 @@ class YamuxLink(MuxedLink):
                 if not await self._write_once():
                     await self._work.wait()
             await self._say_goodbye()
-        except RecordError as error:  # its nonces are used up, or the reader broke it
-            if not self._ending:
-                self._end(error)
-            self._cut()
+        except RecordError as error:
+            self._cannot_seal(error)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             await self._let_reader_finish()
             if not self._ending:
                 self._end(_broken(error))
+
+    def _cannot_seal(self, error: RecordError) -> None:
+        """The nonces are used up, or the reader broke the records."""
+        if not self._ending:
+            self._end(error)
+        self._cut()
 
     async def _let_reader_finish(self) -> None:
         """What the other side said before it hung up tells more than that it did."""
@@ -319,7 +324,6 @@ class YamuxLink(MuxedLink):
                 silence = self.now() - self._session.heard_at
                 self._end(LinkClosed(f"the other side has been silent for {silence:.0f} s"))
                 self._cut()
-            self._expire()
             await self._until_ping_due()
 
     async def _until_ping_due(self) -> None:
@@ -330,15 +334,12 @@ class YamuxLink(MuxedLink):
         """
         received = self._session.received_bytes
         while True:
+            self._session.expire(self.now())
+            self.wake_writer()
             wait = self._session.heard_at + self._settings.ping_interval_seconds - self.now()
             if wait <= 0 or self._session.received_bytes - received >= INITIAL_WINDOW_BYTES:
                 return
             await anyio.sleep(wait)
-            self._expire()
-
-    def _expire(self) -> None:
-        self._session.expire(self.now())
-        self.wake_writer()
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
@@ -371,13 +372,15 @@ class YamuxLink(MuxedLink):
         for stream in self._streams.values():
             stream.wake()
 
-    def _wake_streams(self) -> None:
-        for state in self._session.take_touched():
+    def _wake_streams(self) -> int:
+        touched = self._session.take_touched()
+        for state in touched:
             stream = self._streams.get(state.id)
             if stream is not None:
                 stream.wake()
                 if state.forgotten:
                     del self._streams[state.id]
+        return len(touched)
 
     def _adopt(self, state: StreamState) -> YamuxStream:
         stream = YamuxStream(self, self._session, state)
