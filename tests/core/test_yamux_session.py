@@ -314,7 +314,7 @@ def test_many_senders_share_the_buffer():
     output(dialer)
     held = sum(dialer.write(stream, bytes(2**20)) for stream in streams)
     assert held < 32 * 2**20
-    assert min(stream.outgoing.size for stream in streams) == 64 * 1024
+    assert min(stream.outgoing.size for stream in streams) >= 64 * 1024
 
 
 def test_streams_take_turns():

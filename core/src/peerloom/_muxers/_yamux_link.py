@@ -64,7 +64,7 @@ class YamuxLink(MuxedLink):
         self._early = secured.early_data
         self._pipe = raw.stream
         self._eager = raw.stream if isinstance(raw.stream, EagerPipe) else None
-        self._unsent: memoryview | None = None
+        self._unsent: Buffer = b""
         self._settings = settings
         self._session = YamuxSession(
             dialer=role is Role.DIALER, settings=settings, now=runtime.now()
@@ -236,6 +236,7 @@ class YamuxLink(MuxedLink):
             while not self._ending:
                 if not await self._write_once():
                     await self._work.wait()
+                    await checkpoint()  # whoever spoke may go on, or send it while waiting
             await self._say_goodbye()
         except RecordError as error:
             self._cannot_seal(error)
@@ -268,15 +269,14 @@ class YamuxLink(MuxedLink):
 
     async def _send_rest(self) -> None:
         """What `flush_now` could not get rid of."""
-        if self._unsent is not None:
-            unsent, self._unsent = self._unsent, None
+        unsent, self._unsent = self._unsent, b""
+        if unsent:
             await self._send(unsent)
 
     def _sealed_output(self, now: float) -> tuple[Buffer, int]:
         """The next write, and its size before it was encrypted."""
-        buffers = self._session.data_to_send(now)
+        data = b"".join(self._session.data_to_send(now))
         self._wake_streams()
-        data = b"".join(buffers)
         return (self._records.seal(data), len(data)) if data else (b"", 0)
 
     async def _send(self, data: Buffer) -> None:
