@@ -48,7 +48,7 @@ def build_swarm(  # noqa: PLR0913, PLR0917 - a node's parts, each once
     securities = [_SECURITIES[name](identity, runtime, names) for name in config.security]
     around = Surroundings(loop.swarm_events, loop.announce, offer)
     around.find_peer = find_peer
-    around.behaviour_failed = loop.behaviour_failed
+    around.part_failed = loop.part_failed
     return Swarm(identity.peer_id, Upgrader(securities, muxers), around, runtime, config)
 
 

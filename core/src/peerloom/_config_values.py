@@ -131,7 +131,8 @@ def check_config_class(name: str, config_class: type[Any]) -> None:
         raise PluginError(f"config section {name!r}: write lower case letters, digits and _")
     try:
         _check_class(config_class, set())
-    except (NameError, TypeError) as error:
+        config_class()
+    except (NameError, TypeError, ValueError, ConfigError) as error:
         label = getattr(config_class, "__qualname__", config_class)
         raise PluginError(f"config section {name!r}: {label}: {error}") from error
 

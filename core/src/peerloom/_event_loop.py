@@ -180,11 +180,11 @@ class EventLoop:
             self._emitted.append(event)
             self.wake()
 
-    def behaviour_failed(self, plugin: str, method: str, error: BaseException) -> None:
-        """A behaviour of a plugin raised where the swarm asked it: the plugin is built anew."""
+    def part_failed(self, plugin: str, where: str, error: BaseException) -> None:
+        """A part of a plugin raised where the swarm asked it: the plugin is built anew."""
         resident = self.residents.get(plugin)
         if resident is not None:
-            resident.failed(f"{method} of its behaviour", error)
+            resident.failed(where, error)
 
     async def _sleep(self) -> None:
         self._asleep = anyio.Event()

@@ -72,11 +72,12 @@ class Swarm:
         self._tasks = Tasks()
         self._limits = ConnectionLimits(config.limits)
         self._protocols = ProtocolTable()
-        self._transports = TransportTable()
-        self._keep_alive = KeepAlive(
-            config.keep_alive_seconds,
-            lambda *what: around.behaviour_failed(*what),  # noqa: PLW0108 - set later
-        )
+
+        def failed(owner: str, where: str, error: BaseException) -> None:
+            around.part_failed(owner, where, error)  # set later
+
+        self._transports = TransportTable(failed)
+        self._keep_alive = KeepAlive(config.keep_alive_seconds, failed)
         self._record = Record()
         self._pool = ConnectionPool(local_peer, around, self._tasks, runtime, self._record)
         self._arrivals = Arrivals(
