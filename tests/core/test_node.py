@@ -19,6 +19,7 @@ from peerloom import (
     NodeClosed,
     PeerConnected,
     PeerDisconnected,
+    PluginSelection,
     ProtocolNotSupported,
     StreamReset,
     WrongPeerId,
@@ -52,6 +53,15 @@ async def test_a_node_that_can_listen_somewhere_starts_and_warns(
             async with Node(NetworkConfig(listen=[taken, LOOPBACK])) as other:
                 assert len(other.addresses) == 1
         assert "in use" in caplog.text
+
+
+async def test_a_plugin_that_is_disabled_and_does_not_exist_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    selection = PluginSelection(disabled=["strean"])
+    with caplog.at_level(logging.WARNING, "peerloom"):
+        async with Node(NetworkConfig(plugins=selection)):
+            assert "strean is disabled, but there is no such plugin" in caplog.text
 
 
 async def test_what_the_block_raises_comes_out_as_it_is() -> None:

@@ -128,8 +128,8 @@ class TestJudgement:
 
     @pytest.mark.parametrize("which", ["requires", "provides", "after", "exclusive"])
     def test_refuses_a_capability_that_is_no_text(self, which: str) -> None:
-        info = PluginInfo("alpha", **{which: ["pubsub", 1]})
-        assert "1 is no capability" in cause_of(plugin(info=info))
+        said: dict[str, Any] = {which: ["pubsub", 1]}
+        assert "1 is no capability" in cause_of(plugin(info=PluginInfo("alpha", **said)))
 
     def test_refuses_a_class(self) -> None:
         assert "must name an instance" in cause_of(type(plugin()))
@@ -370,6 +370,25 @@ class TestCommandLineWords:
         assert "command walk, which plugin one (dist-a 1.0) has" in str(broken)
         assert broken.distribution == "dist-b"
         assert not app.registered_groups
+
+    def test_a_group_without_a_name_hides_no_command(self) -> None:
+        def cli(app: typer.Typer) -> None:
+            group = self.app_with("run")
+            group.command("walk")(lambda: None)
+            app.add_typer(group)
+
+        app = self.app_with("run")
+        (broken,) = extend_cli(app, load_plugins([candidate(plugin(cli=cli))]).plugins)
+        assert "command run, which peerloom itself has" in str(broken)
+        assert not app.registered_groups
+
+    def test_a_command_that_cannot_be_built_is_left_out(self) -> None:
+        def command(size: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821, UP037
+
+        app = self.app_with("run")
+        loaded = load_plugins([candidate(plugin(cli=lambda app: app.command("walk")(command)))])
+        assert "'Nowhere' is not defined" in str(extend_cli(app, loaded.plugins)[0])
+        assert [one.name for one in app.registered_commands] == ["run"]
 
     def test_plugin_that_raises_is_listed(self) -> None:
         def cli(app: typer.Typer) -> None:

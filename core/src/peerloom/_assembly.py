@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from ._config_file import network_setting_types
+from ._config_file import reserved_sections
 from ._core_plugins import CORE_PLUGINS, core_plugins
 from ._muxers import Yamux, YamuxSettings
 from ._plugins import Inventory, given_candidate, installed_candidates, load_plugins
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ._peer_id import PeerId
     from ._runtime import Runtime
     from ._stream import Stream
+
+_log = logging.getLogger("peerloom.plugins")
 
 _SECURITIES: dict[str, Callable[[KeyPair, Runtime, Sequence[str]], SecurityProtocol]] = {
     "tls": Tls,
@@ -68,5 +71,6 @@ def load_inventory(
         config.plugins,
         core=CORE_PLUGINS,
     )
-    reserved = {*network_setting_types(), "plugins"}
-    return load_plugins(candidates, selection.left_out, reserved)
+    for name in selection.unknown:
+        _log.warning("plugins: %s is disabled, but there is no such plugin", name)
+    return load_plugins(candidates, selection.left_out, reserved_sections())
