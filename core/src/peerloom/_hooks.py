@@ -10,6 +10,7 @@ from ._behaviour import Behaviour
 from ._config import ConfigSection
 from ._dispatch import CommandHandler, EventHandler, never_runs_at_once
 from ._errors import PluginError
+from ._isolation import of_plain_code
 
 if TYPE_CHECKING:
     from multiaddr import Multiaddr
@@ -96,7 +97,10 @@ class PluginHooks:
         implementation = self._implementations.get(hook)
         if implementation is None:
             return None
-        return implementation.function(*(arguments[name] for name in implementation.argnames))
+        try:
+            return implementation.function(*(arguments[name] for name in implementation.argnames))
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise of_plain_code(error) from error.__cause__
 
     def _several(self, hook: str, **arguments: Any) -> tuple[Any, ...]:
         result = self._call(hook, **arguments)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from multiaddr import Multiaddr
 
-from peerloom._isolation import Seam
+from peerloom._isolation import PlainSeam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,7 +67,7 @@ class KeepAlive:
         """What the behaviours know of a peer's addresses."""
         found: list[Multiaddr] = []
         for owner, behaviour in self._each():
-            with Seam(partial(self._failed, owner, "addresses_of of its behaviour")):
+            with PlainSeam(partial(self._failed, owner, "addresses_of of its behaviour")):
                 found += _addresses(behaviour.addresses_of(peer))
         return found
 
@@ -91,7 +91,7 @@ class KeepAlive:
         )
 
     def _votes(self, owner: str, behaviour: Behaviour, connection: ConnectionInfo) -> bool:
-        with Seam(partial(self._failed, owner, "keep_alive of its behaviour")):
+        with PlainSeam(partial(self._failed, owner, "keep_alive of its behaviour")):
             return behaviour.keep_alive(connection)
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from peerloom._isolation import Seam
+from peerloom._isolation import PlainSeam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +45,6 @@ class TransportTable:
         return None
 
     def _handles(self, owner: str, transport: Transport, address: Multiaddr) -> bool:
-        with Seam(partial(self._failed, owner, "handles of its transport")):
+        with PlainSeam(partial(self._failed, owner, "handles of its transport")):
             return transport.handles(address)
         return False
