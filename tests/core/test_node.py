@@ -64,6 +64,13 @@ async def test_a_plugin_that_is_disabled_and_does_not_exist_is_told(
             assert "strean is disabled, but there is no such plugin" in caplog.text
 
 
+def test_a_node_that_has_not_started_says_so() -> None:
+    node = Node()
+    for ask in (lambda: node.client, lambda: node.addresses, lambda: node.peer_id):
+        with pytest.raises(NodeClosed, match="async with Node"):
+            ask()
+
+
 async def test_what_the_block_raises_comes_out_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Node():

@@ -241,7 +241,8 @@ def _refused(
         try:
             config_class(**{name: value})
         except (ConfigError, ValueError, TypeError) as alone:
-            return ConfigError(f"{tree[name].source.name}: {dotted(where, name)}: {alone}")
+            text = str(alone).removeprefix(f"{name}: ")
+            return ConfigError(f"{tree[name].source.name}: {dotted(where, name)}: {text}")
     return ConfigError(f"{tree.source.name}: {where or 'settings'}: {error}")
 
 
