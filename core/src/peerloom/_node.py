@@ -136,8 +136,11 @@ class Node:
         stack.callback(self._loop.close)
         store = await stack.enter_async_context(self._open_store(folder))
         self._swarm = self._build_swarm()
-        await tasks.start(self._run_swarm)
+        # Not by `tasks.start`, which waits for a shielded task even when it is cancelled itself.
         stack.push_async_callback(self._close_swarm)
+        runs = anyio.Event()
+        tasks.start_soon(self._swarm.run, runs.set)
+        await runs.wait()
         await self._start_plugins(stack, store)
         await self._listen()
 
@@ -205,9 +208,6 @@ class Node:
     async def _run_loop(self) -> None:
         with anyio.CancelScope(shield=True):  # plugins and swarm need it while they stop
             await self._loop.run()
-
-    async def _run_swarm(self, *, task_status: Any) -> None:
-        await self._swarm.run(task_status=task_status)
 
     async def _close_swarm(self) -> None:
         with anyio.CancelScope(shield=True):
