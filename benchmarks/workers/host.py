@@ -22,7 +22,7 @@ class Duplex(ABC):
 
     @abstractmethod
     async def receive(self) -> bytes:
-        """What has come, at least a byte, in pieces of the size that suits the implementation."""
+        """What has come, in pieces of the size that suits the implementation; b"" at the end."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -46,6 +46,10 @@ class Host(ABC):
     @abstractmethod
     async def dial(self, address: str) -> None:
         """Connect to somebody; the address ends in ``/p2p/<peer>``."""
+
+    @abstractmethod
+    async def dial_identified(self, address: str) -> None:
+        """Connect to somebody, and wait until it has said who it is."""
 
     @abstractmethod
     async def disconnect(self, peer: str) -> None:

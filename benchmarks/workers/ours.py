@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from peerloom import NetworkConfig, Node
+from peerloom import IdentifyReceived, NetworkConfig, Node
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
 from .host import Duplex, Host
@@ -37,7 +37,10 @@ class OurDuplex(Duplex):
 
     async def receive(self) -> bytes:
         """What has come."""
-        return await self._stream.receive()
+        try:
+            return await self._stream.receive()
+        except anyio.EndOfStream:
+            return b""
 
     async def close(self) -> None:
         """Close both halves."""
@@ -91,6 +94,14 @@ class OurHost(Host):
         """Connect to somebody."""
         await self._node.client.dial(address)
 
+    async def dial_identified(self, address: str) -> None:
+        """Connect to somebody, and wait until it has said who it is."""
+        async with self._node.client.events(IdentifyReceived) as events:
+            connection = await self._node.client.dial(address)
+            async for event in events:
+                if isinstance(event, IdentifyReceived) and event.connection_id == connection.id:
+                    return
+
     async def disconnect(self, peer: str) -> None:
         """Close the connections to a peer."""
         await self._node.client.disconnect(peer)
@@ -100,14 +111,15 @@ class OurHost(Host):
         return OurDuplex(await self._node.client.open_stream(peer, protocol))
 
 
-_LISTEN = {"tcp": "/ip4/127.0.0.1/tcp/0"}
+_LISTEN = {"tcp": "/ip4/127.0.0.1/tcp/0", "quic": "/ip4/127.0.0.1/udp/0/quic-v1"}
+_MAX_STREAMS = 256  # as many as a connection allows; a protocol's own default is 32 a peer
 
 
 def _inbound(script: Callable[[Duplex], Awaitable[None]]) -> InboundProtocol:
     async def handler(stream: Stream) -> None:
         await script(OurDuplex(stream))
 
-    return InboundProtocol(handler)
+    return InboundProtocol(handler, max_streams_per_peer=_MAX_STREAMS)
 
 
 run_worker(OurHost(), sys.argv[1])

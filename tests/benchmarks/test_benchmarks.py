@@ -18,6 +18,8 @@ _WITH_JS = os.environ.get("PEERLOOM_REQUIRE_ALL") == "1"
 # `make test` needs no Node.js; CI does.
 _CONTESTANTS = ("peerloom", "py-libp2p", "blocking-tls", *(["js-libp2p"] if _WITH_JS else []))
 
+_ALSO = {"latency": {"p99"}, "stream-parallel": {"fairness"}}
+
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments]
@@ -33,6 +35,11 @@ def test_benchmark_prints_one_json_object_on_its_last_line(name: str) -> None:
     done = _run(name, "--json", "--quick", *only)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    also = report.pop("also", {})
+    assert also.keys() == _ALSO.get(name, set())
+    for beside in also.values():
+        assert beside["ours"] > 0
+        assert beside["peers"].keys() <= report["peers"].keys()
     lower_is_better = report.pop("lower_is_better", False)
     assert lower_is_better == BENCHMARKS[name].lower_is_better
     assert list(report) == [
