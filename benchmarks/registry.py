@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .cases import stream_tcp_noise, stream_tcp_tls
+from .cases import stream_tcp_noise, stream_tcp_tls, stream_wan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,5 +16,6 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for each in (
         stream_tcp_tls.BENCHMARK,
         stream_tcp_noise.BENCHMARK,
+        stream_wan.BENCHMARK,
     )
 }

@@ -65,13 +65,13 @@ class Bulk:
                         await stack.enter_async_context(worker(name, command, **self.start))
                         for _ in range(2)
                     ]
-                    pair = _Pair(sender, receiver, _mib(name, options) * MIB)
+                    pair = Pair(sender, receiver, _mib(name, options) * MIB)
                     contestants.append(Contestant(name, pair.measure, pair.versions))
             yield contestants
 
 
 @frozen
-class _Pair:
+class Pair:
     sender: Peer
     receiver: Peer
     nbytes: int

@@ -71,10 +71,11 @@ class OurHost(Host):
         *,
         transport: str,
         security: str,
+        ip: str,
         task_status: TaskStatus[Fields],
     ) -> None:
         """Listen until cancelled."""
-        config = NetworkConfig(listen=[_LISTEN[transport]], security=[security])
+        config = NetworkConfig(listen=[_LISTEN[transport].format(ip=ip)], security=[security])
         async with Node(config, plugins=[Served(served)]) as node:
             self._node = node
             task_status.started(
@@ -100,7 +101,7 @@ class OurHost(Host):
         return OurDuplex(await self._node.client.open_stream(peer, protocol))
 
 
-_LISTEN = {"tcp": "/ip4/127.0.0.1/tcp/0"}
+_LISTEN = {"tcp": "/ip4/{ip}/tcp/0"}
 
 
 def _inbound(script: Callable[[Duplex], Awaitable[None]]) -> InboundProtocol:

@@ -55,6 +55,7 @@ class PyHost(Host):
         *,
         transport: str,
         security: str,
+        ip: str,
         task_status: TaskStatus[Fields],
     ) -> None:
         """Listen until cancelled."""
@@ -68,7 +69,7 @@ class PyHost(Host):
         )
         for protocol, behaviour in served.items():
             host.set_stream_handler(protocol, _handler(behaviour))
-        async with host.run(listen_addrs=[Multiaddr("/ip4/127.0.0.1/tcp/0")]):
+        async with host.run(listen_addrs=[Multiaddr(f"/ip4/{ip}/tcp/0")]):
             self._host = host
             task_status.started(
                 {

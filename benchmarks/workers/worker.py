@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .channel import Channel
+from .host import LOOPBACK
 from .scripts import BULK, receive_bulk, send_bulk
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ class Worker:
             "send": self._send,
         }
 
-    async def _start(self, transport: str, security: str) -> Fields:
+    async def _start(self, transport: str, security: str, ip: str = LOOPBACK) -> Fields:
         async def run(*, task_status: anyio.abc.TaskStatus[Fields]) -> None:
             await self._host.run(
                 {BULK: _serve_bulk},
                 transport=transport,
                 security=security,
+                ip=ip,
                 task_status=task_status,
             )
 

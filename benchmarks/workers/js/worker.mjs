@@ -38,13 +38,13 @@ class Tag {
 class Worker {
   #host
 
-  async start ({ transport, security }) {
+  async start ({ transport, security, ip = '127.0.0.1' }) {
     this.#host = await createHost({
       identity: 'ed25519',
       transports: [transport],
       security: [security],
       muxers: ['yamux'],
-      listen: ['/ip4/127.0.0.1/tcp/0']
+      listen: [`/ip4/${ip}/tcp/0`]
     })
     await this.#host.handle(BULK, receiveBulk)
     return {
