@@ -39,7 +39,7 @@ _QUICK_MIB: Final = 2
 _ROUND_MIB: Final[Mapping[str, int]] = {
     "peerloom-asyncio": 96,
     "peerloom-trio": 96,
-    "py-libp2p": 16,
+    "py-libp2p": 96,
     "js-libp2p": 96,
     PLAIN_TCP: 96,
 }
