@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LIBP2P: Final = ("peerloom-asyncio", "peerloom-trio", "py-libp2p", "js-libp2p")
+OUR_BACKENDS: Final = {"peerloom-asyncio": "asyncio", "peerloom-trio": "trio"}
 BLOCKING_TLS: Final = "blocking-tls"
 PLAIN_TCP: Final = "plain-tcp"
 

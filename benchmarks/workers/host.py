@@ -24,7 +24,7 @@ class Duplex(ABC):
 
     @abstractmethod
     async def receive(self) -> bytes:
-        """What has come, at least a byte, in pieces of the size that suits the implementation."""
+        """What has come, in pieces of the size that suits the implementation; b"" at the end."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -51,8 +51,16 @@ class Host(ABC):
         """Connect to somebody; the address ends in ``/p2p/<peer>``."""
 
     @abstractmethod
+    async def dial_identified(self, address: str) -> None:
+        """Connect to somebody, and wait until it has said who it is."""
+
+    @abstractmethod
     async def disconnect(self, peer: str) -> None:
         """Close the connections to a peer."""
+
+    def window_after(self, seconds: float) -> int:  # noqa: ARG002
+        """How large the newest bulk stream's receive window was then; 0 where nobody knows."""
+        return 0
 
     @abstractmethod
     async def open(self, peer: str, protocol: str) -> Duplex:

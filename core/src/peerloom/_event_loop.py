@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
@@ -106,11 +107,8 @@ class EventLoop:
         """Dispatch until `close`; raises only what must pass, or where strict."""
         try:
             while not self._closed:
-                self._turn()
-                if self._idle():
-                    await self._sleep()
-                else:
-                    await checkpoint()
+                with anyio.CancelScope() as alarm:
+                    await self._run_until(alarm)
         finally:
             self.close()
 
@@ -186,15 +184,32 @@ class EventLoop:
         if resident is not None:
             resident.failed(f"{method} of its behaviour", error)
 
+    async def _run_until(self, alarm: anyio.CancelScope) -> None:
+        """Dispatch until the alarm goes, which is set anew only when another timer is the next.
+
+        Setting a deadline for every sleep cost more than all else that the loop does for an item.
+        """
+        set_for: float | None = None
+        while not self._closed:
+            self._turn()
+            time = self.timers.next_time()
+            if time != set_for:
+                set_for = time
+                alarm.deadline = self._deadline(time)
+            if self._idle():
+                await self._sleep()
+            else:
+                await checkpoint()
+
+    def _deadline(self, time: float | None) -> float:
+        if time is None:
+            return inf
+        return anyio.current_time() + max(0.0, time - self.runtime.now())
+
     async def _sleep(self) -> None:
         self._asleep = anyio.Event()
-        time = self.timers.next_time()
         try:
-            if time is None:
-                await self._asleep.wait()
-                return
-            with anyio.move_on_after(max(0.0, time - self.runtime.now())):
-                await self._asleep.wait()
+            await self._asleep.wait()
         finally:
             self._asleep = None
 

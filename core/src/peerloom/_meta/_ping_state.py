@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from attrs import define
 
+from ._deadlines import Deadlines
+
 
 @define
 class _Watched:
-    due_at: float | None  # None while a ping is under way, or when the peer does not speak ping
     failures: int = 0
     supported: bool = True
 
@@ -24,38 +25,34 @@ class PingState:
         self._interval = interval_seconds
         self._max_failures = max_failures
         self._watched: dict[int, _Watched] = {}
+        # None while a ping is under way, or when the peer does not speak ping.
+        self._due = Deadlines()
 
     def connected(self, connection_id: int, now: float) -> None:
         """Watch a new connection; its first ping is due after one interval."""
         if connection_id not in self._watched:
-            self._watched[connection_id] = _Watched(due_at=now + self._interval)
+            self._watched[connection_id] = _Watched()
+            self._due.set(connection_id, now + self._interval)
 
     def disconnected(self, connection_id: int) -> None:
         """Forget a connection."""
         self._watched.pop(connection_id, None)
+        self._due.set(connection_id, None)
 
     def next_deadline(self) -> float | None:
         """When the next ping is due, or None."""
-        due = (watched.due_at for watched in self._watched.values())
-        return min((at for at in due if at is not None), default=None)
+        return self._due.earliest()
 
     def take_due(self, now: float) -> list[int]:
         """The connections to ping now; each waits for `answered`, `failed` or `unsupported`."""
-        due = [
-            connection_id
-            for connection_id, watched in self._watched.items()
-            if watched.due_at is not None and watched.due_at <= now
-        ]
-        for connection_id in due:
-            self._watched[connection_id].due_at = None
-        return due
+        return self._due.take_due(now)
 
     def answered(self, connection_id: int, began_at: float) -> None:
         """A ping that began then was answered."""
         if watched := self._watched.get(connection_id):
             watched.failures = 0
             watched.supported = True
-            watched.due_at = began_at + self._interval
+            self._due.set(connection_id, began_at + self._interval)
 
     def failed(self, connection_id: int, began_at: float) -> int:
         """A ping that began then was not answered; gives the failures in a row.
@@ -67,19 +64,19 @@ class PingState:
             return 0
         watched.failures += 1
         if watched.supported and watched.failures < self._max_failures:
-            watched.due_at = began_at + self._interval
+            self._due.set(connection_id, began_at + self._interval)
         return watched.failures
 
     def not_sent(self, connection_id: int, began_at: float) -> None:
         """A ping could not leave this node, which says nothing about the peer."""
-        if watched := self._watched.get(connection_id):
-            watched.due_at = began_at + self._interval
+        if connection_id in self._watched:
+            self._due.set(connection_id, began_at + self._interval)
 
     def unsupported(self, connection_id: int) -> None:
         """The peer does not speak ping: it is not asked again on this connection."""
         if watched := self._watched.get(connection_id):
             watched.supported = False
-            watched.due_at = None
+            self._due.set(connection_id, None)
 
     def failures(self, connection_id: int) -> int:
         """How many pings have failed since the last answer."""

@@ -14,6 +14,7 @@ from peerloom._errors import LinkClosed, MuxerViolation, StreamReset
 from . import _yamux_frames as frames
 from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, Buffer, FrameDecoder, Header
 from ._yamux_outbox import Outbox
+from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
 from ._yamux_state import Reset, StreamState
 from ._yamux_table import StreamTable
@@ -38,15 +39,18 @@ class YamuxSession:
 
     Attributes:
         heard_at: when something arrived last.
+        received_bytes: how much has arrived, frames' heads included.
         remote_reason: the reason that the other side gave for ending the link, or None.
     """
 
     def __init__(self, *, dialer: bool, settings: YamuxSettings, now: float) -> None:
         self.heard_at = now
+        self.received_bytes = 0
         self.remote_reason: int | None = None
         self._settings = settings
         self._table = StreamTable(dialer=dialer, settings=settings)
         self._outbox = Outbox()
+        self._pace = WritePace()
         self._pings = Pings()
         self._budget = WindowBudget(settings.max_window_growth_bytes)
         self._decoder = FrameDecoder()
@@ -202,7 +206,7 @@ class YamuxSession:
         """The buffers of the next write, a bounded amount; empty if there is nothing to say."""
         self._now = now
         self._pings.frame_into(self._outbox.control, now)
-        out, moved, settled = self._outbox.pull(self._credit)
+        out, moved, settled = self._outbox.pull(self._credit, self._pace.room)
         self._refusals = 0
         self._senders -= sum(not stream.outgoing.size for stream in moved)
         self._touched += moved
@@ -210,12 +214,17 @@ class YamuxSession:
             self._forget_if_over(stream)
         return out
 
+    def written(self, size: int, seconds: float) -> None:
+        """What `data_to_send` gave has been sent: how much it was, and how long it took."""
+        self._pace.written(size, seconds)
+
     def receive_data(self, data: bytes, now: float) -> bool:
         """Handle what arrived; whether `receive_more` has to be called before the next data.
 
         Raises `MuxerViolation`.
         """
         self.heard_at = now
+        self.received_bytes += len(data)
         self._decoder.feed(data)
         return self.receive_more(now)
 

@@ -19,7 +19,8 @@ from peerloom._errors import (
 from peerloom._stream import Stream
 
 from ._multistream import Proposer, Responder
-from ._negotiate import negotiate
+from ._negotiate import NEGOTIATION_SECONDS, READ_BYTES, negotiate
+from ._optimistic_stream import OptimisticStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
     from ._protocols import ProtocolTable
     from ._record import Record
 
-NEGOTIATION_SECONDS: Final = 10.0  # as rust-libp2p's substream upgrade
 CLOSE_SECONDS: Final = 2.0  # saying goodbye may not hold a shutdown longer
-READ_BYTES: Final = 65536
 
 _LINK_ERRORS: Final = (
     PeerloomError,
@@ -144,6 +143,21 @@ class Connection:
             muxed.reset()
             raise
         return self._stream(muxed, protocol, early, None)
+
+    async def open_at_once(self, protocol: str, refused: Callable[[], None]) -> Stream:
+        """Open a stream without waiting until the other side has agreed to the protocol.
+
+        See `OptimisticStream` for when it is known; `refused` hears if it does not agree.
+        """
+        muxed = await self._link.open_stream()
+        proposer = Proposer((protocol,))
+        try:
+            await muxed.send(proposer.start())
+        except BaseException:
+            muxed.reset()
+            raise
+        optimistic = OptimisticStream(muxed, proposer, self.info.peer, refused)
+        return self._stream(optimistic, protocol, b"", None)
 
     async def _accept_streams(self, tasks: TaskGroup) -> None:
         while True:
