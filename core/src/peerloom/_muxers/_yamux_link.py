@@ -211,8 +211,10 @@ class YamuxLink(MuxedLink):
     async def _write(self) -> None:
         try:
             while not self._ending:
-                if not await self._write_once():
+                if not self._session.has_output:
                     await self._work.wait()
+                elif not await self._write_once():
+                    await checkpoint()
             await self._say_goodbye()
         except RecordError as error:  # its nonces are used up, or the reader broke it
             if not self._ending:
