@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
 from peerloom._links import MuxedLink, Role
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
 READ_BYTES: Final = 512 * 1024
+
+# A look after an idle link may come so much late, as a part of the interval between two.
+_SLACK: Final = 1 / 60
 
 _REASONS = {
     GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
@@ -289,10 +293,12 @@ class YamuxLink(MuxedLink):
         """
         received = self._session.received_bytes
         while True:
-            wait = self._session.heard_at + self._settings.ping_interval_seconds - self.now()
-            if wait <= 0 or self._session.received_bytes - received >= INITIAL_WINDOW_BYTES:
+            now, interval = self.now(), self._settings.ping_interval_seconds
+            due_at = self._session.heard_at + interval
+            much = self._session.received_bytes - received >= INITIAL_WINDOW_BYTES
+            if due_at <= now or much:
                 return
-            await anyio.sleep(wait)
+            await anyio.sleep(coalesced(due_at, interval * _SLACK) - now)
             self._expire()
 
     def _expire(self) -> None:

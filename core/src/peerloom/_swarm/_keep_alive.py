@@ -94,7 +94,7 @@ class KeepAlive:
         )
 
     def _find_voters(self) -> None:
-        """Those that may hold anything at all: most do not, and a thousand connections are asked."""
+        """Those that may hold anything at all: most do not, and each is asked a thousand times."""
         self._voters = tuple(
             (owner, behaviour)
             for owner, behaviour in self._each()
