@@ -215,10 +215,8 @@ class YamuxLink(MuxedLink):
     async def _write(self) -> None:
         try:
             while not self._ending:
-                if not self._session.has_output:
+                if not await self._write_once():
                     await self._work.wait()
-                elif not await self._write_once():
-                    await checkpoint()
             await self._say_goodbye()
         except RecordError as error:  # its nonces are used up, or the reader broke it
             if not self._ending:
