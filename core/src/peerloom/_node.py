@@ -73,10 +73,11 @@ class Node:
         self.config = config or NetworkConfig()
         self._plugins = tuple(plugins)
         self.metrics = Metrics()
-        self._runtime = runtime or SystemRuntime()
+        self._given_runtime = runtime
         self._running: AsyncExitStack | None = None
         self._identity: KeyPair | None = None
         self._client: NetworkClient | None = None
+        self._runtime: Runtime
         self._swarm: Swarm
         self._loop: EventLoop
         self._host: PluginHost
@@ -124,6 +125,7 @@ class Node:
         return await self._running.__aexit__(kind, error, traceback)
 
     async def _start(self, stack: AsyncExitStack) -> None:
+        self._runtime = self._given_runtime or SystemRuntime.of_running_loop()
         await self._runtime.offload(load)
         folder = self.config.data_folder
         if folder is not None:

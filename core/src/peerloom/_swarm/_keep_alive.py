@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from multiaddr import Multiaddr
 
+from peerloom._behaviour import Behaviour
 from peerloom._isolation import PlainSeam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from peerloom._behaviour import Behaviour
     from peerloom._endpoint import ConnectionInfo
     from peerloom._peer_id import PeerId
 
@@ -37,16 +37,19 @@ class KeepAlive:
         self._idle_seconds = idle_seconds
         self._failed = failed
         self._behaviours: dict[str, tuple[Behaviour, ...]] = {}
+        self._voters: tuple[tuple[str, Behaviour], ...] = ()
         self._protected: set[PeerId] = set()
         self._unheld_since: dict[int, float] = {}
 
     def install(self, owner: str, behaviours: Sequence[Behaviour]) -> None:
         """Replace the behaviours of an owner."""
         self._behaviours[owner] = tuple(behaviours)
+        self._find_voters()
 
     def withdraw(self, owner: str) -> None:
         """Forget the behaviours of an owner."""
         self._behaviours.pop(owner, None)
+        self._find_voters()
 
     def protect(self, peer: PeerId) -> None:
         """Hold connections to this peer."""
@@ -87,7 +90,15 @@ class KeepAlive:
         if connection.holding or connection.info.peer in self._protected:
             return True
         return any(
-            self._votes(owner, behaviour, connection.info) for owner, behaviour in self._each()
+            self._votes(owner, behaviour, connection.info) for owner, behaviour in self._voters
+        )
+
+    def _find_voters(self) -> None:
+        """Those that may hold anything at all: most do not, and each is asked a thousand times."""
+        self._voters = tuple(
+            (owner, behaviour)
+            for owner, behaviour in self._each()
+            if getattr(behaviour.keep_alive, "__func__", None) is not Behaviour.keep_alive
         )
 
     def _votes(self, owner: str, behaviour: Behaviour, connection: ConnectionInfo) -> bool:
