@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
 from peerloom._links import EagerPipe, MuxedLink, Role
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
 READ_BYTES: Final = 1024 * 1024
+
+# A look after an idle link may come so much late, as a part of the interval between two.
+_SLACK: Final = 1 / 60
 
 _REASONS = {
     GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
@@ -336,10 +340,12 @@ class YamuxLink(MuxedLink):
         while True:
             self._session.expire(self.now())
             self.wake_writer()
-            wait = self._session.heard_at + self._settings.ping_interval_seconds - self.now()
-            if wait <= 0 or self._session.received_bytes - received >= INITIAL_WINDOW_BYTES:
+            now, interval = self.now(), self._settings.ping_interval_seconds
+            due_at = self._session.heard_at + interval
+            much = self._session.received_bytes - received >= INITIAL_WINDOW_BYTES
+            if due_at <= now or much:
                 return
-            await anyio.sleep(wait)
+            await anyio.sleep(coalesced(due_at, interval * _SLACK) - now)
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
