@@ -33,6 +33,7 @@ ROUND_MIB: Final[Mapping[str, int]] = {
     "py-libp2p": 96,
     "js-libp2p": 512,
     "blocking-tls": 1536,
+    "blocking-noise": 1536,
 }
 
 

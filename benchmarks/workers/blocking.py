@@ -1,4 +1,4 @@
-"""Blocking sockets, ``python -m benchmarks.workers.blocking tcp|tls``: Python at its best.
+"""Blocking sockets, ``python -m benchmarks.workers.blocking tcp|tls|noise``: Python at its best.
 
 Nothing in between: no multiplexing, no flow control of its own, no event loop.
 """
@@ -9,15 +9,16 @@ import platform
 import socket
 import ssl
 import sys
+from importlib.metadata import version
 from threading import Thread
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 import anyio.to_thread
 from attrs import frozen
 
-from . import throw_away_tls
+from . import bare_noise, throw_away_tls
 from .channel import Channel
 from .host import LOOPBACK
 from .payload import Tag, blocks, blocks_of
@@ -25,14 +26,42 @@ from .scripts import HEADER_BYTES, REPORT_BYTES, read_report, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
 
     from .channel import Commands
 
-    Wrap = Callable[[socket.socket], socket.socket]
+    Wrap = Callable[[socket.socket], "Connection"]
 
 Fields = dict[str, Any]
 
 _READ_BYTES: Final = 256 * 1024
+
+
+class Connection(Protocol):
+    """A blocking socket, or something that is used like one."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send it."""
+
+    def recv(self, count: int, /) -> bytes:
+        """Up to so many bytes, none at the end."""
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Fill the buffer with what has come; how much that is."""
+
+    def close(self) -> None:
+        """Close it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
 
 
 @frozen
@@ -41,13 +70,25 @@ class Kind:
 
     name: str
     version: str
+    security: str
     dialed: Wrap
     accepted: Callable[[], Wrap]
 
 
 _KINDS: Final[Mapping[str, Kind]] = {
-    "tcp": Kind("plain-tcp", platform.release(), lambda plain: plain, lambda: lambda plain: plain),
-    "tls": Kind("blocking-tls", ssl.OPENSSL_VERSION, throw_away_tls.client, throw_away_tls.server),
+    "tcp": Kind(
+        "plain-tcp", platform.release(), "tls", lambda plain: plain, lambda: lambda plain: plain
+    ),
+    "tls": Kind(
+        "blocking-tls", ssl.OPENSSL_VERSION, "tls", throw_away_tls.client, throw_away_tls.server
+    ),
+    "noise": Kind(
+        "blocking-noise",
+        f"cryptography {version('cryptography')}",
+        "noise",
+        bare_noise.client,
+        lambda: bare_noise.server,
+    ),
 }
 
 
@@ -56,7 +97,7 @@ class Blocking:
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._connection: socket.socket
+        self._connection: Connection
         self.commands: Commands = {
             "start": self._start,
             "dial": self._dial,
@@ -65,8 +106,8 @@ class Blocking:
         }
 
     async def _start(self, transport: str, security: str, ip: str = LOOPBACK) -> Fields:
-        if (transport, security) != ("tcp", "tls"):
-            raise ValueError(f"this stands beside TLS over TCP, not {security} over {transport}")
+        if (transport, security) != ("tcp", self._kind.security):
+            raise ValueError(f"{self._kind.name} does not stand beside {security} over {transport}")
         listener = socket.create_server((ip, 0))
         Thread(target=_accept, args=(listener, self._kind.accepted()), daemon=True).start()
         address = f"{ip}:{listener.getsockname()[1]}"
@@ -90,7 +131,7 @@ class Blocking:
         return await anyio.to_thread.run_sync(_send, self._connection, bytes, seed)
 
 
-def _send(connection: socket.socket, nbytes: int, seed: int) -> Fields:
+def _send(connection: Connection, nbytes: int, seed: int) -> Fields:
     ring = blocks_of(seed)
     begun = perf_counter()
     connection.sendall(nbytes.to_bytes(HEADER_BYTES, "big"))
@@ -108,7 +149,7 @@ def _accept(listener: socket.socket, wrap: Wrap) -> None:
             _receive(connection)
 
 
-def _receive(connection: socket.socket) -> None:
+def _receive(connection: Connection) -> None:
     wanted, count, tag = int.from_bytes(_exactly(connection, HEADER_BYTES), "big"), 0, Tag()
     buffer = memoryview(bytearray(_READ_BYTES))
     while count < wanted:
@@ -120,7 +161,7 @@ def _receive(connection: socket.socket) -> None:
     connection.sendall(report_of(count, tag))
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
+def _exactly(connection: Connection, count: int) -> bytes:
     data = b""
     while len(data) < count:
         more = connection.recv(count - len(data))

@@ -19,7 +19,7 @@ _SECONDS = 240  # js-libp2p may have to be installed first
 _WITH_JS = os.environ.get("PEERLOOM_REQUIRE_ALL") == "1"
 # `make test` needs no Node.js; CI does.
 _CONTESTANTS = (
-    "peerloom", "py-libp2p", "blocking-tls", "plain-tcp", *(["js-libp2p"] if _WITH_JS else []),
+    "peerloom", "py-libp2p", "blocking", "plain-tcp", *(["js-libp2p"] if _WITH_JS else []),
 )  # fmt: skip
 
 _ALSO = {
