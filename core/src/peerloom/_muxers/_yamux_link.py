@@ -220,7 +220,8 @@ class YamuxLink(MuxedLink):
             while not self._ending:
                 if not await self._write_once():
                     await self._work.wait()
-                    await checkpoint()  # whoever spoke may go on, or send it while waiting
+                    if self._session.has_output:
+                        await checkpoint()  # whoever spoke may go on, or send it while waiting
             await self._say_goodbye()
         except RecordError as error:
             self._cannot_seal(error)
