@@ -9,7 +9,8 @@ from .repeated import Repeated
 if TYPE_CHECKING:
     from .pairs import Pair
 
-_COUNT = 100
+# A listener of py-libp2p answers no more after some 200 connections, although they have ended.
+_COUNT = 25
 
 
 async def _measure(pair: Pair, count: int) -> float:

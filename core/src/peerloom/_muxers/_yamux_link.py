@@ -9,11 +9,12 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._coalesce import coalesced
-from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
+from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
 from peerloom._links import EagerPipe, MuxedLink, Role
 
 from ._wakeup import Wakeup
-from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR, INITIAL_WINDOW_BYTES
+from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
+from ._yamux_frames import INITIAL_WINDOW_BYTES
 from ._yamux_session import YamuxSession
 from ._yamux_stream import YamuxStream
 
@@ -33,11 +34,6 @@ READ_BYTES: Final = 1024 * 1024
 
 # A look after an idle link may come so much late, as a part of the interval between two.
 _SLACK: Final = 1 / 60
-
-_REASONS = {
-    GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
-    GO_AWAY_INTERNAL_ERROR: "it had an internal error",
-}
 
 
 class YamuxLink(MuxedLink):
@@ -174,16 +170,16 @@ class YamuxLink(MuxedLink):
                 data = await self._pipe.receive(READ_BYTES)
                 await self._handle(self._records.open(data))
         except anyio.EndOfStream:
-            self._end(self._cause_of_eof())
+            self._end(cause_of_eof(self._records, inside_frame=self._session.inside_frame))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            self._end(_broken(error))
+            self._end(cause_of_break(error))
         except RecordError as error:
             self._end(error)
         except MuxerViolation as error:
             self._end(error)
             await self._drain()
         else:
-            self._end(self._cause_of_go_away())
+            self._end(cause_of_go_away(self._session.remote_reason))
         finally:
             self._read_ended.set()
 
@@ -217,22 +213,6 @@ class YamuxLink(MuxedLink):
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             return
 
-    def _cause_of_eof(self) -> PeerloomError | None:
-        try:
-            self._records.end_of_input()
-        except RecordError as error:
-            return error
-        if self._session.inside_frame:
-            return LinkClosed("the other side ended the pipe inside a frame")
-        return None
-
-    def _cause_of_go_away(self) -> PeerloomError | None:
-        reason = self._session.remote_reason
-        if not reason:
-            return None
-        text = _REASONS.get(reason, f"reason {reason}")
-        return LinkClosed(f"the other side ended the link: {text}")
-
     # --- writing ---------------------------------------------------------------------------
 
     async def _write(self) -> None:
@@ -240,14 +220,15 @@ class YamuxLink(MuxedLink):
             while not self._ending:
                 if not await self._write_once():
                     await self._work.wait()
-                    await checkpoint()  # whoever spoke may go on, or send it while waiting
+                    if self._session.has_output:
+                        await checkpoint()  # whoever spoke may go on, or send it while waiting
             await self._say_goodbye()
         except RecordError as error:
             self._cannot_seal(error)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             await self._let_reader_finish()
             if not self._ending:
-                self._end(_broken(error))
+                self._end(cause_of_break(error))
 
     def _cannot_seal(self, error: RecordError) -> None:
         """The nonces are used up, or the reader broke the records."""
@@ -398,9 +379,3 @@ class YamuxLink(MuxedLink):
         while self._session.ack_backlog_full:
             await self._acknowledged.wait()
             self.raise_if_ended()
-
-
-def _broken(error: Exception) -> LinkClosed:
-    closed = LinkClosed(f"the pipe broke: {describe(error)}")
-    closed.__cause__ = error
-    return closed
