@@ -199,3 +199,21 @@ def test_acquaintances_keep_no_list_that_is_longer_than_any_honest_one() -> None
     known = Acquaintances()
     known.said(ALICE, [f"/{number}" for number in range(MAX_PROTOCOLS + 1)])
     assert known.speaks(ALICE, "/0") is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "over_quic", "expected"),
+    [
+        ("js-libp2p/3.3.11 node/20", True, False),
+        ("js-libp2p/3.3.11", False, True),
+        ("x", True, True),
+    ],
+)
+def test_js_libp2p_is_given_no_data_before_it_agrees_over_quic(
+    *, agent: str, over_quic: bool, expected: bool
+) -> None:
+    known = Acquaintances()
+    assert known.may_begin_at_once(ALICE, "/x", over_quic=over_quic) is None
+    known.said(ALICE, ["/x"], agent)
+    assert known.may_begin_at_once(ALICE, "/x", over_quic=over_quic) is expected
+    assert known.may_begin_at_once(ALICE, "/y", over_quic=over_quic) is False
