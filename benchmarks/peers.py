@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LIBP2P: Final = ("peerloom-asyncio", "peerloom-trio", "py-libp2p", "js-libp2p")
 OUR_BACKENDS: Final = {"peerloom-asyncio": "asyncio", "peerloom-trio": "trio"}
 BLOCKING_TLS: Final = "blocking-tls"
+PLAIN_TCP: Final = "plain-tcp"
 
 _JS_WORKER: Final = Path(__file__).parent / "workers" / "js" / "worker.mjs"
 
@@ -48,5 +49,6 @@ _COMMANDS: Final[Mapping[str, Callable[[], Sequence[str]]]] = {
     "peerloom-trio": _python("ours", "trio"),
     "py-libp2p": _python("py_libp2p"),
     "js-libp2p": _js,
-    BLOCKING_TLS: _python("blocking_tls"),
+    BLOCKING_TLS: _python("blocking", "tls"),
+    PLAIN_TCP: _python("blocking", "tcp"),
 }

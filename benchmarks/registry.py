@@ -16,6 +16,7 @@ from .cases import (
     stream_quic,
     stream_tcp_noise,
     stream_tcp_tls,
+    stream_wan,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         stream_tcp_noise.BENCHMARK,
         stream_quic.BENCHMARK,
         stream_parallel.BENCHMARK,
+        stream_wan.BENCHMARK,
         stream_open.BENCHMARK,
         handshake.BENCHMARK,
         latency.BENCHMARK,

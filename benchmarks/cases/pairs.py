@@ -13,9 +13,11 @@ from benchmarks.process import worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from benchmarks.benchmark import Options
     from benchmarks.process import Peer
+    from tests.net.wire import End, Wire
 
 
 @frozen
@@ -46,17 +48,30 @@ class Pair:
 
 @asynccontextmanager
 async def pairs(
-    names: Sequence[str], start: Mapping[str, Any], options: Options
+    names: Sequence[str], start: Mapping[str, Any], options: Options, through: Wire | None = None
 ) -> AsyncIterator[Sequence[Pair]]:
-    """A pair of each contestant that takes part; `start` is the workers' settings."""
+    """A pair of each contestant that takes part; `start` is the workers' settings.
+
+    The dialler is on the left side of the wire, the listener on its right; without one, both
+    are on the loopback interface.
+    """
+    ends = (through.right, through.left) if through else (None, None)
     async with AsyncExitStack() as stack:
         found = []
         for name in filter(options.wants, names):
             command = await anyio.to_thread.run_sync(worker_command, name)
             if command is not None:
                 listener, dialer = [
-                    await stack.enter_async_context(worker(name, command, **start))
-                    for _ in range(2)
+                    await stack.enter_async_context(_worker(name, command, start, end))
+                    for end in ends
                 ]
                 found.append(Pair(name, dialer, listener))
         yield found
+
+
+def _worker(
+    name: str, command: Sequence[str], start: Mapping[str, Any], end: End | None
+) -> AbstractAsyncContextManager[Peer]:
+    if end is None:
+        return worker(name, command, **start)
+    return worker(name, end.command(*command), **start, ip=end.address)

@@ -62,6 +62,7 @@ class PyHost(Host):
         *,
         transport: str,
         security: str,
+        ip: str,
         task_status: TaskStatus[Fields],
     ) -> None:
         """Listen until cancelled."""
@@ -76,7 +77,7 @@ class PyHost(Host):
         for protocol, behaviour in served.items():
             host.set_stream_handler(protocol, _handler(behaviour))
         self._identified = _told_of_identify()
-        async with host.run(listen_addrs=[Multiaddr(_LISTEN[transport])]):
+        async with host.run(listen_addrs=[Multiaddr(_LISTEN[transport].format(ip=ip))]):
             self._host = host
             task_status.started(
                 {
@@ -125,7 +126,7 @@ def _told_of_identify() -> trio.MemoryReceiveChannel[str]:
     return told
 
 
-_LISTEN: Final = {"tcp": "/ip4/127.0.0.1/tcp/0", "quic": "/ip4/127.0.0.1/udp/0/quic-v1"}
+_LISTEN: Final = {"tcp": "/ip4/{ip}/tcp/0", "quic": "/ip4/{ip}/udp/0/quic-v1"}
 
 
 def _handler(behaviour: Callable[[Duplex], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .channel import Channel
+from .host import LOOPBACK
 from .scripts import (
     BULK,
     ECHO,
@@ -40,18 +41,20 @@ class Worker:
             "dial": host.dial,
             "disconnect": host.disconnect,
             "send": self._send,
+            "window": self._window,
             "parallel": self._parallel,
             "open-streams": self._open_streams,
             "echo": self._echo,
             "shake-hands": self._shake_hands,
         }
 
-    async def _start(self, transport: str, security: str) -> Fields:
+    async def _start(self, transport: str, security: str, ip: str = LOOPBACK) -> Fields:
         async def run(*, task_status: anyio.abc.TaskStatus[Fields]) -> None:
             await self._host.run(
                 {BULK: _serve_bulk, ECHO: _serve_echo},
                 transport=transport,
                 security=security,
+                ip=ip,
                 task_status=task_status,
             )
 
@@ -63,6 +66,9 @@ class Worker:
         outcome = await send_bulk(stream, bytes, seed)
         await stream.close()
         return outcome
+
+    async def _window(self, after_seconds: float) -> Fields:
+        return {"bytes": self._host.window_after(after_seconds)}
 
     async def _parallel(self, peer: str, bytes: int, seed: int, streams: int) -> Fields:  # noqa: A002
         opened = [await self._host.open(peer, BULK) for _ in range(streams)]

@@ -17,7 +17,7 @@ const VERSION = JSON.parse(readFileSync(`${folder}/package.json`)).dependencies.
 
 const BULK = '/bench/bulk/1'
 const ECHO = '/bench/echo/1'
-const LISTEN = { tcp: '/ip4/127.0.0.1/tcp/0', quic: '/ip4/127.0.0.1/udp/0/quic-v1' }
+const LISTEN = { tcp: ip => `/ip4/${ip}/tcp/0`, quic: ip => `/ip4/${ip}/udp/0/quic-v1` }
 const MAX_STREAMS = { maxInboundStreams: 256, maxOutboundStreams: 256 }
 const BLOCK_BYTES = 65_536
 const BLOCKS = 61
@@ -41,13 +41,13 @@ class Tag {
 class Worker {
   #host
 
-  async start ({ transport, security }) {
+  async start ({ transport, security, ip = '127.0.0.1' }) {
     this.#host = await createHost({
       identity: 'ed25519',
       transports: [transport],
       security: [security],
       muxers: ['yamux'],
-      listen: [LISTEN[transport]]
+      listen: [LISTEN[transport](ip)]
     })
     await this.#host.handle(BULK, receiveBulk, MAX_STREAMS)
     await this.#host.handle(ECHO, serveEcho, MAX_STREAMS)

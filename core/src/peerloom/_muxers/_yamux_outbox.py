@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # One stream's turn. Larger frames are hardly cheaper; rust-yamux refuses more than 1 MiB.
-FRAME_BYTES: Final = 128 * 1024
-# What one write carries: enough for big records and few system calls, little enough that a
-# control frame is not kept waiting.
-PULL_BYTES: Final = 256 * 1024
+FRAME_BYTES: Final = 256 * 1024
 
 
 class Pulled(NamedTuple):
@@ -72,14 +69,13 @@ class Outbox:
         """Whether `pull` may give something."""
         return bool(self.control or self._urgent or self._ready)
 
-    def pull(self, credit: Callable[[StreamState], int]) -> Pulled:
-        """The next write; `credit` tells what a stream has to grant."""
+    def pull(self, credit: Callable[[StreamState], int], room: int) -> Pulled:
+        """The next write, with `room` bytes of data; `credit` tells what a stream has to grant."""
         out: list[Buffer] = [*self.control]
         self.control.clear()
         urgent, self._urgent = self._urgent, []
         for stream in urgent:
             self._frame_urgent(stream, credit, out)
-        room = PULL_BYTES
         while self._ready and room > 0:
             stream = self._ready.popleft()
             stream.in_ready = False

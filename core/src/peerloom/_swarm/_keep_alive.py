@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from multiaddr import Multiaddr
+
 from peerloom._behaviour import Behaviour
-from peerloom._isolation import Seam
+from peerloom._isolation import PlainSeam
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from multiaddr import Multiaddr
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from peerloom._endpoint import ConnectionInfo
     from peerloom._peer_id import PeerId
@@ -33,7 +33,7 @@ class KeepAlive:
     def __init__(
         self, idle_seconds: float, failed: Callable[[str, str, BaseException], None]
     ) -> None:
-        """Take what hears of an owner's behaviour that raised, and in which method."""
+        """Take what hears of an owner's behaviour that raised, and where."""
         self._idle_seconds = idle_seconds
         self._failed = failed
         self._behaviours: dict[str, tuple[Behaviour, ...]] = {}
@@ -70,8 +70,8 @@ class KeepAlive:
         """What the behaviours know of a peer's addresses."""
         found: list[Multiaddr] = []
         for owner, behaviour in self._each():
-            with Seam(partial(self._failed, owner, "addresses_of")):
-                found += behaviour.addresses_of(peer)
+            with PlainSeam(partial(self._failed, owner, "addresses_of of its behaviour")):
+                found += _addresses(behaviour.addresses_of(peer))
         return found
 
     def idle(self, connections: Iterable[C], now: float) -> list[C]:
@@ -102,7 +102,7 @@ class KeepAlive:
         )
 
     def _votes(self, owner: str, behaviour: Behaviour, connection: ConnectionInfo) -> bool:
-        with Seam(partial(self._failed, owner, "keep_alive")):
+        with PlainSeam(partial(self._failed, owner, "keep_alive of its behaviour")):
             return behaviour.keep_alive(connection)
         return False
 
@@ -113,3 +113,10 @@ class KeepAlive:
             for owner, behaviours in self._behaviours.items()
             for behaviour in behaviours
         ]
+
+
+def _addresses(given: Iterable[object]) -> Iterator[Multiaddr]:
+    for address in given:
+        if not isinstance(address, Multiaddr):
+            raise TypeError(f"{address!r} is no Multiaddr")
+        yield address

@@ -43,7 +43,7 @@ class OptimisticStream(MuxedStream):
         self._proposer = proposer
         self._peer = peer
         self._refused = refused
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._agreed = False
         self._failure: PeerloomError | None = None
         self._early = b""

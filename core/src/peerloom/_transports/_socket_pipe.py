@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from anyio.abc import ByteStream
 from anyio.lowlevel import checkpoint
+
+from peerloom._links import EagerPipe
 
 if TYPE_CHECKING:
     import socket
 
 LEAST_READ_BYTES: Final = 16 * 1024  # an idle connection shall not cost a large buffer
-MOST_READ_BYTES: Final = 512 * 1024
+MOST_READ_BYTES: Final = 1024 * 1024
 SMALL_READ_BYTES: Final = 2 * 1024  # behind one message nothing more is to be expected
 
 
-class SocketPipe(ByteStream):
+class SocketPipe(EagerPipe):
     """Owns a connected, non-blocking stream socket.
 
     One task may read and one may write at a time. Reads ask for more when they come back full,
@@ -66,6 +67,13 @@ class SocketPipe(ByteStream):
                 await anyio.wait_writable(self._socket)
             except OSError as error:
                 raise self._broken() from error
+
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand the system what it takes at once; a failure is left to the next `send`."""
+        try:
+            return self._socket.send(data)
+        except OSError:
+            return 0
 
     async def send_eof(self) -> None:
         """End the writing half."""
