@@ -10,9 +10,11 @@ import pytest
 
 from peerloom import KeyPair, NetworkConfig, Node, ProtocolNotSupported, StreamReset
 from peerloom._config import PluginSelection
+from peerloom._links import MuxedStream
 from peerloom._swarm import _acquaintances
 from peerloom._swarm._acquaintances import MAX_PROTOCOLS, Acquaintances
-from peerloom._swarm._optimistic_stream import MAX_EARLY_BYTES
+from peerloom._swarm._multistream import Proposer, Responder
+from peerloom._swarm._optimistic_stream import MAX_EARLY_BYTES, OptimisticStream
 from tests.core.nodes import LOOPBACK, Serving, echo, two_nodes
 
 if TYPE_CHECKING:
@@ -101,6 +103,44 @@ async def test_what_is_refused_reaches_no_handler_even_if_it_names_a_protocol() 
     assert seen == [b"probe"]
 
 
+class Recorded(MuxedStream):
+    """A stream that agrees when it is told to, and remembers what was done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.agree = anyio.Event()
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        await self.agree.wait()
+        self.done.append("agreed")
+        return Responder(lambda _: True).receive(Proposer(["/x/1"]).start())
+
+    async def send(self, item: bytes) -> None:
+        self.done.append("sent")
+
+    async def send_eof(self) -> None:
+        self.done.append("ended")
+
+    async def aclose(self) -> None:
+        self.done.append("closed")
+
+    def reset(self) -> None:
+        self.done.append("reset")
+
+
+async def test_end_of_what_was_sent_at_once_waits_for_the_agreement() -> None:
+    muxed = Recorded()
+    stream = OptimisticStream(muxed, Proposer(["/x/1"]), ALICE, lambda: None)
+    await stream.send(b"hello")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.send_eof)
+        await anyio.wait_all_tasks_blocked()
+        assert muxed.done == ["sent"]
+        muxed.agree.set()
+    await stream.aclose()
+    assert muxed.done == ["sent", "agreed", "ended", "closed"]
+
+
 async def test_several_protocols_are_negotiated_though_optimistic() -> None:
     async with strangers(Serving(echo=echo)) as (asking, peer):
         offered = ("/nope/1", "/echo/1")
@@ -159,3 +199,21 @@ def test_acquaintances_keep_no_list_that_is_longer_than_any_honest_one() -> None
     known = Acquaintances()
     known.said(ALICE, [f"/{number}" for number in range(MAX_PROTOCOLS + 1)])
     assert known.speaks(ALICE, "/0") is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "over_quic", "expected"),
+    [
+        ("js-libp2p/3.3.11 node/20", True, False),
+        ("js-libp2p/3.3.11", False, True),
+        ("x", True, True),
+    ],
+)
+def test_js_libp2p_is_given_no_data_before_it_agrees_over_quic(
+    *, agent: str, over_quic: bool, expected: bool
+) -> None:
+    known = Acquaintances()
+    assert known.may_begin_at_once(ALICE, "/x", over_quic=over_quic) is None
+    known.said(ALICE, ["/x"], agent)
+    assert known.may_begin_at_once(ALICE, "/x", over_quic=over_quic) is expected
+    assert known.may_begin_at_once(ALICE, "/y", over_quic=over_quic) is False

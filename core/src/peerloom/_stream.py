@@ -30,7 +30,7 @@ class Stream(ByteStream):
     and `StreamReset` after a reset, when data may be lost. `send` waits while the reader is slow.
 
     One that was opened at once (see `NetworkClient.open_stream`) raises `ProtocolNotSupported` from
-    the first `receive`, or from `aclose`, if the other side does not speak the protocol after all.
+    the first `receive`, `send_eof` or `aclose` if the other side does not speak the protocol.
 
     Close it, or use it in ``async with``. One that is dropped instead is reset some seconds later.
 

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 MAX_PEERS: Final = 4096  # as many as the address book knows
 MAX_PROTOCOLS: Final = 256  # of one peer; honest ones speak some twenty
 
+# Its QUIC waits for the system between writing its agreement and handing the stream over; an end
+# that arrives meanwhile is never told to the reader if data came before it.
+LOSES_ENDS_OVER_QUIC: Final = "js-libp2p/"
+
 
 @define
 class _Known:
     security: str | None = None
     protocols: Collection[str] | None = None
+    agent: str = ""
 
 
 class Acquaintances:
@@ -43,10 +48,18 @@ class Acquaintances:
             return None
         return protocol in known.protocols
 
-    def said(self, peer: PeerId, protocols: Collection[str]) -> None:
-        """A peer has listed what it speaks."""
+    def may_begin_at_once(self, peer: PeerId, protocol: str, *, over_quic: bool) -> bool | None:
+        """Whether a stream may begin before the peer agrees; None if it has never said anything."""
+        speaks = self.speaks(peer, protocol)
+        if speaks and over_quic and self._known[peer].agent.startswith(LOSES_ENDS_OVER_QUIC):
+            return False
+        return speaks
+
+    def said(self, peer: PeerId, protocols: Collection[str], agent: str = "") -> None:
+        """A peer has listed what it speaks, and named its software."""
         if len(protocols) <= MAX_PROTOCOLS:
-            self._touch(peer).protocols = protocols
+            known = self._touch(peer)
+            known.protocols, known.agent = protocols, agent
 
     def refused(self, peer: PeerId, protocol: str) -> None:
         """A peer does not speak a protocol any more."""

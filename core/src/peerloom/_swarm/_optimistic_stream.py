@@ -30,9 +30,9 @@ MAX_EARLY_BYTES: Final = 64 * 1024
 class OptimisticStream(MuxedStream):
     """A muxed stream on which a protocol has been proposed; see `MuxedStream`.
 
-    The answer is awaited by the first `receive`, by `aclose`, and by `send` once 64 KiB are out:
-    these raise `ProtocolNotSupported` or `NegotiationFailed` if there is no agreement, and
-    `StreamReset` if the other side, confused by what followed, cuts the stream off instead.
+    The answer is awaited by the first `receive`, by `send_eof` and `aclose`, and by `send` once
+    64 KiB are out: these raise `ProtocolNotSupported` or `NegotiationFailed` if there is no
+    agreement, `StreamReset` if the other side, confused by what followed, cuts the stream off.
     """
 
     def __init__(
@@ -72,7 +72,12 @@ class OptimisticStream(MuxedStream):
         await self._muxed.send(item if len(left) == len(item) else left)  # type: ignore[arg-type]
 
     async def send_eof(self) -> None:
-        """End the writing half."""
+        """End the writing half, once there is an agreement.
+
+        js-libp2p never tells its reader of an end that comes before that.
+        """
+        if not self._agreed:
+            await self._agree()
         await self._muxed.send_eof()
 
     async def aclose(self) -> None:

@@ -83,7 +83,7 @@ class SwarmPlugin:
         return {**self._swarm.status(), "quic": self._quic.status()}
 
     def _on_identified(self, event: IdentifyReceived) -> None:
-        self._swarm.peer_speaks(event.peer, event.protocols)
+        self._swarm.peer_speaks(event.peer, event.protocols, event.agent)
 
     def _sweep(self) -> None:
         self._swarm.close_idle()

@@ -257,8 +257,11 @@ class Swarm:
         chosen = await self._connection_for(
             peer, allow_limited=allow_limited, connection_id=connection_id
         )
-        first, known = protocols[0], self._acquaintances.speaks(peer, protocols[0])
-        if known or (known is None and optimistic and len(protocols) == 1):
+        first = protocols[0]
+        at_once = self._acquaintances.may_begin_at_once(
+            peer, first, over_quic=chosen.info.muxer is None
+        )
+        if at_once or (at_once is None and optimistic and len(protocols) == 1):
             refused = partial(self._acquaintances.refused, peer, first)
             return await chosen.open_at_once(first, refused)
         return await chosen.open_stream(protocols)
@@ -279,9 +282,9 @@ class Swarm:
             raise StreamError(f"only a limited connection leads to {peer}: allow_limited=True")
         return chosen
 
-    def peer_speaks(self, peer: PeerId, protocols: Collection[str]) -> None:
-        """A peer has listed the protocols that it accepts."""
-        self._acquaintances.said(peer, protocols)
+    def peer_speaks(self, peer: PeerId, protocols: Collection[str], agent: str = "") -> None:
+        """A peer has listed the protocols that it accepts, and named its software."""
+        self._acquaintances.said(peer, protocols, agent)
 
     # -- links
 
