@@ -9,7 +9,7 @@ from .repeated import Repeated
 if TYPE_CHECKING:
     from .pairs import Pair
 
-_COUNTS = {"peerloom-asyncio": 100, "peerloom-trio": 100, "py-libp2p": 20, "js-libp2p": 100}
+_COUNT = 100
 
 
 async def _measure(pair: Pair, count: int) -> float:
@@ -20,4 +20,4 @@ async def _measure(pair: Pair, count: int) -> float:
     return count / float(done["seconds"])
 
 
-BENCHMARK = Repeated(_measure, _COUNTS).benchmark("handshake", "connections/s")
+BENCHMARK = Repeated(_measure, _COUNT).benchmark("handshake", "connections/s")

@@ -1,4 +1,4 @@
-"""Repeated: something small, done one after another as often as takes a second or so."""
+"""Repeated: something small, done one after another, equally often by each."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Repeated:
 
     Attributes:
         measure: takes a round of so many with a pair.
-        counts: how many each contestant does in a round.
+        count: how many each contestant does in a round.
     """
 
     measure: Callable[[Pair, int], Awaitable[float | Measured]]
-    counts: Mapping[str, int]
+    count: int
 
     def benchmark(self, name: str, unit: str, *, lower_is_better: bool = False) -> Benchmark:
         """The benchmark of that name."""
@@ -46,15 +46,14 @@ class Repeated:
             yield [
                 Contestant(
                     pair.name,
-                    partial(self.measure, pair, self._count(pair.name, options)),
+                    partial(self.measure, pair, self._count(options)),
                     pair.versions,
                 )
                 for pair in found
             ]
 
     def _settings(self, options: Options) -> Mapping[str, Any]:
-        counts = {name: self._count(name, options) for name in LIBP2P if options.wants(name)}
-        return {**_START, "per_round": counts}
+        return {**_START, "per_round": self._count(options)}
 
-    def _count(self, name: str, options: Options) -> int:
-        return _QUICK_COUNT if options.quick else self.counts[name]
+    def _count(self, options: Options) -> int:
+        return _QUICK_COUNT if options.quick else self.count

@@ -9,7 +9,7 @@ from .repeated import Repeated
 if TYPE_CHECKING:
     from .pairs import Pair
 
-_COUNTS = {"peerloom-asyncio": 1000, "peerloom-trio": 1000, "py-libp2p": 100, "js-libp2p": 1000}
+_COUNT = 1000
 
 
 async def _measure(pair: Pair, count: int) -> float:
@@ -18,4 +18,4 @@ async def _measure(pair: Pair, count: int) -> float:
     return count / float(done["seconds"])
 
 
-BENCHMARK = Repeated(_measure, _COUNTS).benchmark("stream-open", "streams/s")
+BENCHMARK = Repeated(_measure, _COUNT).benchmark("stream-open", "streams/s")

@@ -22,7 +22,14 @@ _CONTESTANTS = (
     "peerloom", "py-libp2p", "blocking-tls", "plain-tcp", *(["js-libp2p"] if _WITH_JS else []),
 )  # fmt: skip
 
-_ALSO = {"latency": {"p99"}, "stream-parallel": {"fairness"}, "stream-wan": {WINDOW}}
+_ALSO = {
+    "latency": {"p99"},
+    "stream-parallel": {"fairness"},
+    "stream-wan": {WINDOW},
+    "memory": {"processor-percent", "processor-percent-few"},
+    "startup": {"help", "import", "resident-mib"},
+    "round-trips": {"tcp-unknown", "quic-known", "quic-unknown"},
+}
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +61,10 @@ def test_benchmark_prints_one_json_object_on_its_last_line(name: str) -> None:
     assert report["name"] == name
     assert report["rounds"] == 1
     assert report["ours"] > 0
-    assert report["peers"].keys() == report["ratio"].keys()
+    limits = BENCHMARKS[name].limits
+    assert report["peers"].keys() | ({"limit"} & report["ratio"].keys()) == report["ratio"].keys()
+    assert ("limit" in report["ratio"]) == ("" in limits)
+    assert {what for what in also if "limit" in also[what]} == limits.keys() - {""}
     for peer, figure in report["peers"].items():
         ours, theirs = report["ours"], figure
         expected = theirs / ours if lower_is_better else ours / theirs

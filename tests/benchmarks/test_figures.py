@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.benchmark import WrongData
+from benchmarks.benchmark import Limit, WrongData
 from benchmarks.cases.bulk import check
 from benchmarks.figures import Figures
 from benchmarks.workers.payload import BLOCK_BYTES, Tag, blocks, blocks_of, expected_tag
@@ -39,6 +39,21 @@ def test_ratio_says_how_many_times_better_ours_is_where_lower_is_better() -> Non
 def test_ratio_needs_one_of_ours() -> None:
     with pytest.raises(LookupError):
         Figures({"js": (1,)}).ratio_to("js")
+
+
+def test_ratio_to_a_limit_is_one_where_it_is_just_reached() -> None:
+    more = Figures({"peerloom-trio": (10, 30, 20)}, limit=Limit(10))
+    assert more.ratio_to_limit() == 2
+    less = Figures({"peerloom-trio": (10, 30, 20)}, lower_is_better=True, limit=Limit(10))
+    assert less.ratio_to_limit() == 0.5
+    assert Figures({"peerloom-trio": (10,)}).ratio_to_limit() is None
+
+
+def test_limit_beside_a_peer_moves_with_it_from_round_to_round() -> None:
+    by_name = {"peerloom-trio": (1, 1, 2), "py": (0.5, 1.5, 3.5)}
+    limit = Limit(0.5, beside="py")
+    assert Figures(by_name, lower_is_better=True, limit=limit).ratio_to_limit() == 2
+    assert Figures({"peerloom-trio": (1,)}, limit=limit).ratio_to_limit() is None
 
 
 def test_peer_beside_one_of_ours_counts_only_where_that_one_counts() -> None:

@@ -17,8 +17,9 @@ from anyio.abc import ByteStream
 from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
+from peerloom._addresses import names
 from peerloom._links import Listener, RawLink, Transport
-from peerloom._transports import MemoryNetwork, MemoryTransport, QuicTransport
+from peerloom._transports import QuicTransport
 from peerloom.plugin import PluginInfo, hookimpl
 
 if TYPE_CHECKING:
@@ -165,57 +166,57 @@ class WireListener(Listener):
         return link
 
 
-class PipeTransport(MemoryTransport):
+class PipeTransport(Transport):
     """Dials and listens on ``/memory/<number>`` over pipes of a simulated network."""
 
     def __init__(self, network: SimulatedNetwork) -> None:
-        super().__init__(MemoryNetwork())
-        self._wires = network
+        self._network = network
+
+    def handles(self, address: Multiaddr) -> bool:
+        """Whether the address is ``/memory/<number>``."""
+        return names(address) == ("memory",)
 
     async def dial(self, address: Multiaddr, options: DialOptions) -> RawLink:
         """Connect, which takes a round trip."""
-        await anyio.sleep(self._wires.round_trip_seconds)
-        listener = self._wires.listeners.get(address)
+        await anyio.sleep(self._network.round_trip_seconds)
+        listener = self._network.listeners.get(address)
         if listener is None:
             raise ConnectionRefusedError(f"nobody listens on {address}")
-        there, back = (_Way[bytes](self._wires.delay_seconds) for _ in range(2))
-        own = Multiaddr(f"/memory/{next(self._wires.ports)}")
+        there, back = (_Way[bytes](self._network.delay_seconds) for _ in range(2))
+        own = Multiaddr(f"/memory/{next(self._network.ports)}")
         listener.links.send(RawLink(WireEnd(there, back), address, own))
         return RawLink(WireEnd(back, there), own, address)
 
     @asynccontextmanager
-    async def listen(  # type: ignore[override]  # another listener
-        self, address: Multiaddr
-    ) -> AsyncGenerator[WireListener, None]:
+    async def listen(self, address: Multiaddr) -> AsyncGenerator[WireListener, None]:
         """Listen while the context lasts."""
-        listener = WireListener(address, self._wires.delay_seconds)
-        self._wires.listeners[address] = listener
+        listener = WireListener(address, self._network.delay_seconds)
+        self._network.listeners[address] = listener
         try:
             yield listener
         finally:
-            del self._wires.listeners[address]
+            del self._network.listeners[address]
             listener.links.close()
 
 
-class OverQuic(MemoryTransport):
+class OverQuic(Transport):
     """``/memory/<number>`` by QUIC to a host of that number."""
 
     def __init__(self, quic: QuicTransport) -> None:
-        super().__init__(MemoryNetwork())
         self._quic = quic
 
-    async def dial(  # type: ignore[override]  # a muxed link
-        self, address: Multiaddr, options: DialOptions
-    ) -> MuxedLink:
+    def handles(self, address: Multiaddr) -> bool:
+        """Whether the address is ``/memory/<number>``."""
+        return names(address) == ("memory",)
+
+    async def dial(self, address: Multiaddr, options: DialOptions) -> MuxedLink:
         """Connect by QUIC."""
         link = await self._quic.dial(_quic_address(address), options)
         link.remote_address = address
         return link
 
     @asynccontextmanager
-    async def listen(  # type: ignore[override]  # another listener
-        self, address: Multiaddr
-    ) -> AsyncGenerator[Listener, None]:
+    async def listen(self, address: Multiaddr) -> AsyncGenerator[Listener, None]:
         """Listen while the context lasts."""
         async with self._quic.listen(_quic_address(address)) as listener:
             yield _Renamed(listener, address)

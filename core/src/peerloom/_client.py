@@ -147,8 +147,8 @@ class NetworkClient:
         A peer that has told, by identify, that it speaks the first of them is not asked again,
         which saves a round trip. `optimistic` does the same for a single protocol when the peer
         has told nothing yet: for first bytes that do no harm if they are not understood. If the
-        peer does not speak the protocol then, the stream's `receive` and `aclose` say so; what
-        was sent has reached nobody.
+        peer does not speak the protocol then, the stream's `receive` and `aclose` raise
+        `ProtocolNotSupported` or `StreamReset`; what was sent has reached nobody.
         """
         offered = (protocols,) if isinstance(protocols, str) else tuple(protocols)
         return await self.call(OpenStream(_peer(peer), offered, allow_limited, optimistic))

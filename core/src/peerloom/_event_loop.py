@@ -14,7 +14,7 @@ from ._errors import NodeClosed, PluginError
 from ._events import Event, PluginFailed, SlowHandler
 from ._hookspecs import hookimpl
 from ._intake import Intake
-from ._isolation import Failures, split_failure
+from ._isolation import Failures, of_plain_code, split_failure
 from ._nobody import nobody_answers
 from ._runtime import SystemRuntime
 from ._subscriptions import SubscriptionBoard
@@ -178,11 +178,11 @@ class EventLoop:
             self._emitted.append(event)
             self.wake()
 
-    def behaviour_failed(self, plugin: str, method: str, error: BaseException) -> None:
-        """A behaviour of a plugin raised where the swarm asked it: the plugin is built anew."""
+    def part_failed(self, plugin: str, where: str, error: BaseException) -> None:
+        """A part of a plugin raised where the swarm asked it: the plugin is built anew."""
         resident = self.residents.get(plugin)
         if resident is not None:
-            resident.failed(f"{method} of its behaviour", error)
+            resident.failed(where, error)
 
     async def _run_until(self, alarm: anyio.CancelScope) -> None:
         """Dispatch until the alarm goes, which is set anew only when another timer is the next.
@@ -279,7 +279,7 @@ class EventLoop:
         try:
             self._dispatch(item=item, handlers=handlers)
         except BaseException as error:  # noqa: BLE001 - a seam; what must pass is raised again
-            self._tap_failed(error, item, handlers)
+            self._tap_failed(of_plain_code(error), item, handlers)
         finally:
             self._item = None
 
@@ -327,7 +327,7 @@ class _Walker:
             try:
                 handler.call(item)
             except BaseException as error:  # noqa: BLE001 - a seam; what must pass is raised again
-                _tell(handler, error)
+                _tell(handler, of_plain_code(error))
             ended = now()
             if ended - began > SLOW_SECONDS:
                 self._failures.slow(handler, ended - began)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import define
 
+from peerloom._coalesce import coalesced
+
 from ._deadlines import Deadlines
+
+# A ping may come so much late, as a part of the interval, to be sent together with others.
+_SLACK: Final = 1 / 60
 
 
 @define
@@ -16,8 +23,9 @@ class _Watched:
 class PingState:
     """The watchdog's memory: one entry per connection, no I/O and no clock.
 
-    A ping is due one interval after the previous one began, so an unanswered one is followed at
-    once when the timeout is the longer of the two.
+    A ping is due one interval after the previous one began, or a little later, so that those of
+    many connections go together; an unanswered one is followed at once when the timeout is the
+    longer of the two.
     """
 
     def __init__(self, *, interval_seconds: float, max_failures: int) -> None:
@@ -32,7 +40,7 @@ class PingState:
         """Watch a new connection; its first ping is due after one interval."""
         if connection_id not in self._watched:
             self._watched[connection_id] = _Watched()
-            self._due.set(connection_id, now + self._interval)
+            self._set_due(connection_id, now)
 
     def disconnected(self, connection_id: int) -> None:
         """Forget a connection."""
@@ -52,7 +60,7 @@ class PingState:
         if watched := self._watched.get(connection_id):
             watched.failures = 0
             watched.supported = True
-            self._due.set(connection_id, began_at + self._interval)
+            self._set_due(connection_id, began_at)
 
     def failed(self, connection_id: int, began_at: float) -> int:
         """A ping that began then was not answered; gives the failures in a row.
@@ -64,13 +72,13 @@ class PingState:
             return 0
         watched.failures += 1
         if watched.supported and watched.failures < self._max_failures:
-            self._due.set(connection_id, began_at + self._interval)
+            self._set_due(connection_id, began_at)
         return watched.failures
 
     def not_sent(self, connection_id: int, began_at: float) -> None:
         """A ping could not leave this node, which says nothing about the peer."""
         if connection_id in self._watched:
-            self._due.set(connection_id, began_at + self._interval)
+            self._set_due(connection_id, began_at)
 
     def unsupported(self, connection_id: int) -> None:
         """The peer does not speak ping: it is not asked again on this connection."""
@@ -90,3 +98,7 @@ class PingState:
     def unanswered(self) -> int:
         """How many connections have a failure since their last answer."""
         return sum(watched.failures > 0 for watched in self._watched.values())
+
+    def _set_due(self, connection_id: int, began_at: float) -> None:
+        at = coalesced(began_at + self._interval, self._interval * _SLACK)
+        self._due.set(connection_id, at)

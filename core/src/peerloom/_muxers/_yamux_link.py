@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
 from peerloom._links import EagerPipe, MuxedLink, Role
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
 READ_BYTES: Final = 1024 * 1024
+
+# A look after an idle link may come so much late, as a part of the interval between two.
+_SLACK: Final = 1 / 60
 
 _REASONS = {
     GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
@@ -73,6 +77,7 @@ class YamuxLink(MuxedLink):
         self._group: TaskGroup | None = None
         self._work = Wakeup()
         self._sending = False
+        self._crowded = False
         self._arrived = Wakeup()
         self._acknowledged = Wakeup()
         self._read_ended = anyio.Event()
@@ -137,17 +142,16 @@ class YamuxLink(MuxedLink):
         self._work.set()
 
     def flush_now(self) -> None:
-        """Send what waits, unless the writer is at it, for whoever is about to wait for an answer.
+        """Send what waits, for a stream that has spoken and is about to wait for an answer.
 
-        Leaving it to the writer's task would cost a turn of the loop in every round trip.
+        The writer would be a turn later. Where many streams were woken at once it speaks for all.
         """
-        if self._eager is None or self._sending or self._ending or not self._session.has_output:
+        if self._eager is None or self._sending or self._ending or self._crowded:
             return
         try:
             sealed, _ = self._sealed_output(self.now())
         except RecordError as error:
-            self._end(error)
-            self._cut()
+            self._cannot_seal(error)
             return
         sent = self._eager.send_now(sealed)
         if sent < len(sealed):
@@ -195,7 +199,8 @@ class YamuxLink(MuxedLink):
         self._dispatch()
 
     def _dispatch(self) -> None:
-        self._wake_streams()
+        if woken := self._wake_streams():
+            self._crowded = woken > 1
         session = self._session
         if session.has_output:
             self._work.set()
@@ -236,14 +241,18 @@ class YamuxLink(MuxedLink):
                 if not await self._write_once():
                     await self._work.wait()
             await self._say_goodbye()
-        except RecordError as error:  # its nonces are used up, or the reader broke it
-            if not self._ending:
-                self._end(error)
-            self._cut()
+        except RecordError as error:
+            self._cannot_seal(error)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             await self._let_reader_finish()
             if not self._ending:
                 self._end(_broken(error))
+
+    def _cannot_seal(self, error: RecordError) -> None:
+        """The nonces are used up, or the reader broke the records."""
+        if not self._ending:
+            self._end(error)
+        self._cut()
 
     async def _let_reader_finish(self) -> None:
         """What the other side said before it hung up tells more than that it did."""
@@ -319,7 +328,6 @@ class YamuxLink(MuxedLink):
                 silence = self.now() - self._session.heard_at
                 self._end(LinkClosed(f"the other side has been silent for {silence:.0f} s"))
                 self._cut()
-            self._expire()
             await self._until_ping_due()
 
     async def _until_ping_due(self) -> None:
@@ -330,15 +338,14 @@ class YamuxLink(MuxedLink):
         """
         received = self._session.received_bytes
         while True:
-            wait = self._session.heard_at + self._settings.ping_interval_seconds - self.now()
-            if wait <= 0 or self._session.received_bytes - received >= INITIAL_WINDOW_BYTES:
+            self._session.expire(self.now())
+            self.wake_writer()
+            now, interval = self.now(), self._settings.ping_interval_seconds
+            due_at = self._session.heard_at + interval
+            much = self._session.received_bytes - received >= INITIAL_WINDOW_BYTES
+            if due_at <= now or much:
                 return
-            await anyio.sleep(wait)
-            self._expire()
-
-    def _expire(self) -> None:
-        self._session.expire(self.now())
-        self.wake_writer()
+            await anyio.sleep(coalesced(due_at, interval * _SLACK) - now)
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
@@ -371,13 +378,15 @@ class YamuxLink(MuxedLink):
         for stream in self._streams.values():
             stream.wake()
 
-    def _wake_streams(self) -> None:
-        for state in self._session.take_touched():
+    def _wake_streams(self) -> int:
+        touched = self._session.take_touched()
+        for state in touched:
             stream = self._streams.get(state.id)
             if stream is not None:
                 stream.wake()
                 if state.forgotten:
                     del self._streams[state.id]
+        return len(touched)
 
     def _adopt(self, state: StreamState) -> YamuxStream:
         stream = YamuxStream(self, self._session, state)

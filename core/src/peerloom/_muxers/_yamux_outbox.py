@@ -40,10 +40,10 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self.control: deque[bytes] = deque()
+        self.control: list[bytes] = []
         self._moved: dict[int, StreamState] = {}
         self._settled: list[StreamState] = []
-        self._urgent: deque[StreamState] = deque()
+        self._urgent: list[StreamState] = []
         self._ready: deque[StreamState] = deque()
 
     def put_urgent(self, stream: StreamState) -> None:
@@ -71,10 +71,11 @@ class Outbox:
 
     def pull(self, credit: Callable[[StreamState], int], room: int) -> Pulled:
         """The next write, with `room` bytes of data; `credit` tells what a stream has to grant."""
-        out: list[Buffer] = list(self.control)
+        out: list[Buffer] = [*self.control]
         self.control.clear()
-        while self._urgent:
-            self._frame_urgent(self._urgent.popleft(), credit, out)
+        urgent, self._urgent = self._urgent, []
+        for stream in urgent:
+            self._frame_urgent(stream, credit, out)
         while self._ready and room > 0:
             stream = self._ready.popleft()
             stream.in_ready = False

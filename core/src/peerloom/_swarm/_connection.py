@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -54,14 +53,16 @@ class Connection:
         intended: whether this node had no more use for it when it ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the pool's parts, each once
         self,
         info: ConnectionInfo,
         link: MuxedLink,
         protocols: ProtocolTable,
         offer: Callable[[str, InboundProtocol, Stream], bool],
         record: Record,
+        dropped: Callable[[Callable[[], None]], None],
     ) -> None:
+        """Take into service; `dropped` is given what resets a stream that was not closed."""
         self.info = info
         self.holding = 0
         self._record = record
@@ -70,7 +71,7 @@ class Connection:
         self._offer = offer
         self._scope = anyio.CancelScope()
         self._releases: set[Callable[[], None]] = set()
-        self._dropped: deque[Callable[[], None]] = deque()
+        self._dropped = dropped
         self.intended = False
         self._cause: str | None = None
 
@@ -113,12 +114,6 @@ class Connection:
                     await self._link.aclose()
             finally:  # also when whoever closes it is cancelled
                 self._scope.cancel()
-
-    def reset_dropped(self) -> None:
-        """Reset the streams that were dropped without being closed."""
-        while self._dropped:
-            self._dropped.popleft()()
-            self._record.stream_dropped()
 
     async def open_stream(self, protocols: Sequence[str]) -> Stream:
         """Open a stream and agree on a protocol.
@@ -213,5 +208,5 @@ class Connection:
             self.info,
             early=early,
             on_finished=finished,
-            on_dropped=self._dropped.append,
+            on_dropped=self._dropped,
         )

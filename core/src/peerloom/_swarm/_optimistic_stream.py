@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from peerloom._errors import NegotiationFailed, ProtocolNotSupported
+from peerloom._errors import NegotiationFailed, ProtocolNotSupported, StreamReset
 from peerloom._links import MuxedStream
 
 from ._negotiate import NEGOTIATION_SECONDS, READ_BYTES, hear_out
@@ -31,13 +31,14 @@ class OptimisticStream(MuxedStream):
     """A muxed stream on which a protocol has been proposed; see `MuxedStream`.
 
     The answer is awaited by the first `receive`, by `aclose`, and by `send` once 64 KiB are out:
-    these raise `ProtocolNotSupported` or `NegotiationFailed` if there is no agreement.
+    these raise `ProtocolNotSupported` or `NegotiationFailed` if there is no agreement, and
+    `StreamReset` if the other side, confused by what followed, cuts the stream off instead.
     """
 
     def __init__(
         self, muxed: MuxedStream, proposer: Proposer, peer: PeerId, refused: Callable[[], None]
     ) -> None:
-        """Take over a stream whose proposal is sent; `refused` hears of a refusal."""
+        """Take over a stream whose proposal is sent; `refused` hears if nothing comes of it."""
         self._muxed = muxed
         self._proposer = proposer
         self._peer = peer
@@ -107,7 +108,8 @@ class OptimisticStream(MuxedStream):
         except TimeoutError:
             text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
             raise self._failed(NegotiationFailed(text)) from None
-        except NegotiationFailed as error:
+        except (NegotiationFailed, StreamReset) as error:
+            self._refused()
             raise self._failed(error) from None
         self._agreed = True
 

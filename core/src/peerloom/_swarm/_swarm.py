@@ -38,7 +38,6 @@ from ._transport_table import TransportTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
-    from anyio.abc import TaskStatus
     from multiaddr import Multiaddr
 
     from peerloom._behaviour import Behaviour, GateStage
@@ -75,11 +74,12 @@ class Swarm:
         self._tasks = Tasks()
         self._limits = ConnectionLimits(config.limits)
         self._protocols = ProtocolTable()
-        self._transports = TransportTable()
-        self._keep_alive = KeepAlive(
-            config.keep_alive_seconds,
-            lambda *what: around.behaviour_failed(*what),  # noqa: PLW0108 - set later
-        )
+
+        def failed(owner: str, where: str, error: BaseException) -> None:
+            around.part_failed(owner, where, error)  # set later
+
+        self._transports = TransportTable(failed)
+        self._keep_alive = KeepAlive(config.keep_alive_seconds, failed)
         self._record = Record()
         self._pool = ConnectionPool(local_peer, around, self._tasks, runtime, self._record)
         self._arrivals = Arrivals(
@@ -110,13 +110,13 @@ class Swarm:
 
     # -- life
 
-    async def run(self, *, task_status: TaskStatus[None]) -> None:
+    async def run(self, started: Callable[[], None]) -> None:
         """Serve until `close`; cancellation from outside does not cut connections off."""
         try:
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as tasks:
                     self._tasks.group = tasks
-                    task_status.started()
+                    started()
                     await self._closing.wait()
                     await self._pool.close_all("the node is shutting down")
                     tasks.cancel_scope.cancel()
@@ -133,9 +133,13 @@ class Swarm:
         self._around.gate = gate
 
     async def close(self) -> None:
-        """Close every connection, in parallel and within 2 s, then all listeners."""
+        """Close every connection, in parallel and within 2 s, then all listeners.
+
+        A swarm that does not run yet ends as soon as it does.
+        """
         self._closing.set()
-        await self._closed.wait()
+        if self._tasks.group is not None:
+            await self._closed.wait()
 
     @property
     def local_peer(self) -> PeerId:
