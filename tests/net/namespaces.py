@@ -11,10 +11,12 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
 
 # IPv4 and IPv6 of each side. The namespaces are alone with each other, so every wire may have them.
 ADDRESSES: Final = (("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2"))
@@ -73,20 +75,27 @@ def socket_in(
     namespace: str, family: socket.AddressFamily, kind: socket.SocketKind
 ) -> socket.socket:
     """A socket that lives in the namespace, whoever uses it."""
-    # Only the thread that makes it has to be there; it ends with this call.
+    return _inside(namespace, lambda: socket.socket(family, kind))
+
+
+def set_kernel(namespace: str, name: str, value: str) -> None:
+    """Change a setting of the namespace's kernel, named as ``sysctl`` does: ``net.ipv4.…``."""
+    _inside(namespace, lambda: Path("/proc/sys", *name.split(".")).write_text(value))
+
+
+def _inside(namespace: str, function: Callable[[], T]) -> T:
+    """Call it in a thread that is in the namespace; the thread ends with this call."""
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(_enter_and_open, namespace, family, kind).result()
+        return thread.submit(_enter_and_call, namespace, function).result()
 
 
-def _enter_and_open(
-    namespace: str, family: socket.AddressFamily, kind: socket.SocketKind
-) -> socket.socket:
+def _enter_and_call(namespace: str, function: Callable[[], T]) -> T:
     libc = ctypes.CDLL(None, use_errno=True)
     with (_FOLDER / namespace).open("rb") as file:
         if libc.setns(file.fileno(), _CLONE_NEWNET):
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), namespace)
-    return socket.socket(family, kind)
+    return function()
 
 
 def _capable() -> bool:

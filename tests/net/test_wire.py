@@ -173,6 +173,16 @@ async def test_wire_runs_commands_on_either_side():
         assert addresses == [(end.address, other.address), (end.address6, other.address6)]
 
 
+async def test_wire_has_kernel_settings_of_its_own():
+    show = ["cat", "/proc/sys/net/ipv4/tcp_wmem"]
+    before = await anyio.run_process(show)
+    async with wire(kernel={"net.ipv4.tcp_wmem": "4096 8192 12288"}) as it:
+        for end in (it.left, it.right):
+            done = await anyio.run_process(end.command(*show))
+            assert done.stdout.split() == [b"4096", b"8192", b"12288"]
+    assert (await anyio.run_process(show)).stdout == before.stdout
+
+
 async def test_two_wires_do_not_meet():
     async with wire() as one, wire() as other:
         async with _udp(one.left) as left, _udp(one.right) as right, _udp(other.right):

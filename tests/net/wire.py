@@ -25,12 +25,12 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from attrs import asdict, field, frozen
 
-from .namespaces import ADDRESSES, missing, names, remove_namespaces, socket_in
+from .namespaces import ADDRESSES, missing, names, remove_namespaces, set_kernel, socket_in
 from .path import Counters, Quality
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from anyio.abc import Process
 
@@ -97,9 +97,11 @@ async def wire(
     queue_bytes: float = math.inf,
     loss: float = 0.0,
     seed: int = 0,
+    kernel: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Wire]:
     """A wire while the context lasts, both directions alike; see `Quality` for the settings.
 
+    `kernel` is what differs in both namespaces from the machine's settings (``net.ipv4.…``).
     What still runs in its namespaces then is ended. Where the machine cannot have one the test is
     skipped, which ``PEERLOOM_REQUIRE_ALL=1`` makes a failure.
     """
@@ -111,7 +113,11 @@ async def wire(
         command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=_ROOT, start_new_session=True
     ) as process:
         try:
-            yield await _up(process)
+            it = await _up(process)
+            for end in (it.left, it.right):
+                for name, value in (kernel or {}).items():
+                    await anyio.to_thread.run_sync(set_kernel, end.namespace, name, value)
+            yield it
         finally:
             with anyio.CancelScope(shield=True):
                 await _stop(process)
