@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from attrs import define
@@ -12,21 +12,23 @@ from peerloom._addresses import split_peer, tcp_endpoint
 from peerloom._errors import RecordError
 from peerloom._framing import encode_message
 from peerloom._libp2p import KeyPair
-from peerloom._links import DialOptions, RawLink, Role
+from peerloom._links import DialOptions, Role
 from peerloom._muxers import Yamux
 from peerloom._runtime import SystemRuntime
 from peerloom._security import Noise, Tls
 from peerloom._swarm import Upgrader
 from peerloom._swarm._multistream import Proposer
 from peerloom._swarm._negotiate import negotiate
-from peerloom._transports import TcpTransport
+from peerloom._transports import QuicSettings, QuicTransport, TcpTransport
+from peerloom._transports._quic_credentials import Credentials
+from peerloom._transports._quic_qh3_engine import Qh3Engines
 from tests.core.yamux_tools import decode
 from tests.hostile.ways import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from anyio.abc import ByteStream
+    from anyio.abc import ByteStream, TaskGroup
     from multiaddr import Multiaddr
 
     from peerloom._links import MuxedLink, MuxedStream, Secured, SecurityProtocol
@@ -158,30 +160,51 @@ async def channel_to(
         yield await wire.secure(security, identity)
 
 
+class Dialler:
+    """Makes links whose streams are ours to misuse, whatever carries them.
+
+    `tasks` runs the socket of QUIC links, until the last of them has ended.
+    """
+
+    def __init__(
+        self, tasks: TaskGroup, security: tuple[str, ...], identity: KeyPair | None = None
+    ) -> None:
+        identity, runtime = identity or KeyPair.generate(), SystemRuntime()
+        made = securities(identity, runtime)
+        credentials = Credentials.of(identity, runtime)
+        self._upgrader = Upgrader([made[name] for name in security], [Yamux(runtime)])
+        self._quic = QuicTransport(
+            identity,
+            runtime,
+            tasks.start_soon,
+            engines=Qh3Engines(credentials, QuicSettings()),
+        )
+
+    async def dial(self, address: Multiaddr) -> MuxedLink:
+        """A link that has yet to be run."""
+        bare = split_peer(address)[0]
+        options = DialOptions(reuse_port=False)
+        if self._quic.handles(bare):
+            return await self._quic.dial(bare, options)
+        raw = await TcpTransport().dial(bare, options)
+        return await self._upgrader.upgrade(raw, Role.DIALER, None)
+
+
 @asynccontextmanager
 async def link_to(
     address: Multiaddr, security: tuple[str, ...], identity: KeyPair | None = None
 ) -> AsyncGenerator[MuxedLink, None]:
-    """A link whose streams are ours to misuse, whatever carries them."""
-    link = await dialled(address, security, identity or KeyPair.generate())
+    """A link that runs."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_run, link)
+        link = await Dialler(tasks, security, identity).dial(address)
+        tasks.start_soon(run, link)
         try:
             yield link
         finally:
             tasks.cancel_scope.cancel()
 
 
-async def dialled(address: Multiaddr, security: tuple[str, ...], identity: KeyPair) -> MuxedLink:
-    runtime = SystemRuntime()
-    made = securities(identity, runtime)
-    upgrader = Upgrader([made[name] for name in security], [Yamux(runtime)])
-    bare = split_peer(address)[0]
-    raw: Any = await TcpTransport().dial(bare, DialOptions(reuse_port=False))
-    return await upgrader.upgrade(raw, Role.DIALER, None) if isinstance(raw, RawLink) else raw
-
-
-async def _run(link: MuxedLink) -> None:
+async def run(link: MuxedLink) -> None:
     try:
         await link.run()
     except (Exception, BaseExceptionGroup):  # noqa: BLE001 - how it ends is the node's business

@@ -114,7 +114,7 @@ class TestGarbage:
             message = bytearray(handshake.step(data))
             if message:
                 if len(sizes) == number:
-                    message[at] ^= 0x41
+                    message[min(at, len(message) - 1)] ^= 0x41  # signatures vary in length
                 sizes.append(len(message))
                 await wire.send(bytes(message))
             if handshake.secured is None and not (data := await wire.receive()):

@@ -1,4 +1,4 @@
-"""The ways to reach a node that the tests here run over; QUIC joins this list."""
+"""The ways to reach a node that the tests here run over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Way:
     Attributes:
         name: as the test's id shows it.
         listen: what a node listens on.
-        security: what it offers there; nothing where the transport brings its own.
+        security: what it offers there; QUIC brings its own.
         raw: whether a byte pipe is secured and muxed by the swarm: what attacks below the
             streams need.
     """
@@ -27,7 +27,8 @@ class Way:
 
 TCP_TLS: Final = Way("tcp-tls", "/ip4/127.0.0.1/tcp/0", ("tls",))
 TCP_NOISE: Final = Way("tcp-noise", "/ip4/127.0.0.1/tcp/0", ("noise",))
+QUIC: Final = Way("quic", "/ip4/127.0.0.1/udp/0/quic-v1", ("tls",), raw=False)
 
-WAYS: Final = (TCP_TLS, TCP_NOISE)
+WAYS: Final = (TCP_TLS, TCP_NOISE, QUIC)
 RAW_WAYS: Final = tuple(way for way in WAYS if way.raw)
 PROTOCOLS: Final = {"tls": "/tls/1.0.0", "noise": "/noise"}
