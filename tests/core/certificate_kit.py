@@ -15,7 +15,7 @@ from peerloom._libp2p import KeyPair  # noqa: TC001 - attrs resolves it
 from tests.core.security_kit import ALICE
 
 EXTENSION = x509.ObjectIdentifier("1.3.6.1.4.1.53594.1.1")
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)  # a real node judges these by the real time
 HOUR = timedelta(hours=1)
 
 SigningKey = (

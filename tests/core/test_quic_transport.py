@@ -20,7 +20,7 @@ from peerloom._links import DialOptions
 from peerloom._transports import QuicSettings, QuicTransport
 from peerloom._transports._quic_credentials import Credentials
 
-from .certificate_kit import NOW, bad_recipes, build
+from .certificate_kit import bad_recipes, build
 from .quic_kit import ANY_PORT, ENGINES, PAIRS, connect, echo, engines, linked, transports, until
 from .security_kit import ALICE, BOB, MALLORY, RUNTIME
 
@@ -224,7 +224,6 @@ async def test_a_bad_certificate_of_a_dialler_is_refused(name: str, library: str
     recipe, reason = BAD[name]
     async with transports((library, library)) as (dialing, listening):
         show(dialing, recipe, library)
-        at_noon(listening)
         async with listening.listen(ANY_PORT) as listener, anyio.create_task_group() as tasks:
             with anyio.fail_after(5):
                 tasks.start_soon(expect_refusal, dialing, listener, "refused the handshake")
@@ -240,7 +239,6 @@ async def test_a_bad_certificate_of_a_listener_is_refused(name: str, library: st
     recipe, reason = BAD[name]
     async with transports((library, library)) as (dialing, listening):
         show(listening, recipe, library)
-        at_noon(dialing)
         async with listening.listen(ANY_PORT) as listener:
             with anyio.fail_after(5), pytest.raises(HandshakeFailed) as caught:
                 await dialing.dial(listener.addresses[0], DialOptions())
@@ -259,17 +257,6 @@ async def dial_and_run(dialing, listener) -> None:
 def show(transport, recipe, library: str) -> None:
     credentials = Credentials(build(recipe), recipe.key, RUNTIME)
     transport._engines = ENGINES[library](credentials, QuicSettings())
-
-
-def at_noon(transport) -> None:
-    class Noon:
-        def __getattr__(self, name: str):
-            return getattr(RUNTIME, name)
-
-        def wall_time(self) -> float:
-            return NOW.timestamp()
-
-    transport._engines._credentials._runtime = Noon()
 
 
 async def test_a_refused_connection_says_so() -> None:

@@ -42,18 +42,6 @@ BAD_RECIPES = bad_recipes()
 del BAD_RECIPES["own key of RSA 1024"]  # OpenSSL would not load it to show it
 
 
-class NowRuntime:
-    """The clock for which the bad certificates are made; all else is the system's."""
-
-    random = RUNTIME.random
-    secret_bytes = staticmethod(RUNTIME.secret_bytes)
-    now = staticmethod(RUNTIME.now)
-    offload = staticmethod(RUNTIME.offload)
-
-    def wall_time(self) -> float:
-        return 1_795_348_800.0  # certificate_kit.NOW
-
-
 @pytest.fixture
 def pair() -> Pair:
     return shake(DIALER, LISTENER)
@@ -218,7 +206,7 @@ def test_two_certificates_are_refused(role: Role) -> None:
 @pytest.mark.parametrize("name", BAD_RECIPES)
 def test_a_bad_certificate_ends_the_handshake(name: str, role: Role) -> None:
     recipe, reason = BAD_RECIPES[name]
-    ours = Tls(ALICE, NowRuntime(), [YAMUX])
+    ours = Tls(ALICE, RUNTIME, [YAMUX])
     stranger = Stranger(role, [build(recipe)], recipe.key)
     side = ours.handshake(other(role), None)
     with pytest.raises(HandshakeFailed, match=reason):

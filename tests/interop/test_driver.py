@@ -69,12 +69,16 @@ def test_build_keeps_the_repository_free_of_what_it_installs() -> None:
     assert not (PEERS / "js" / "node_modules").exists()
 
 
-def test_package_lock_names_no_package_host_and_every_version() -> None:
+def test_package_lock_names_no_package_host_and_pins_all_that_is_installed() -> None:
     lock = json.loads((PEERS / "js" / "package-lock.json").read_text(encoding="utf-8"))
     installed = {name: facts for name, facts in lock["packages"].items() if name}
     assert installed
     assert all("resolved" not in facts for facts in installed.values())
-    assert all({"version", "integrity"} <= facts.keys() for facts in installed.values())
+    assert all("version" in facts for facts in installed.values())
+    # Of the optional builds for other platforms npm notes no hash, since it never fetched them.
+    unverified = {name for name, facts in installed.items() if "integrity" not in facts}
+    assert all(installed[name]["optional"] and "os" in installed[name] for name in unverified)
+    assert "node_modules/@chainsafe/libp2p-quic-linux-x64-gnu" not in unverified
     wanted = lock["packages"][""]["dependencies"]
     assert all(installed[f"node_modules/{name}"]["version"] == wanted[name] for name in wanted)
 
