@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 from attrs import define
+from multiaddr import Multiaddr
 
 from peerloom._addresses import split_peer, tcp_endpoint
 from peerloom._errors import RecordError
@@ -26,10 +27,9 @@ from tests.core.yamux_tools import decode
 from tests.hostile.ways import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from anyio.abc import ByteStream, TaskGroup
-    from multiaddr import Multiaddr
+    from anyio.abc import ByteStream, SocketStream, TaskGroup
 
     from peerloom._links import MuxedLink, MuxedStream, Secured, SecurityProtocol
     from peerloom._muxers._yamux_frames import Header
@@ -60,6 +60,16 @@ class Wire:
 
     async def send(self, data: bytes) -> None:
         await self.stream.send(data)
+
+    async def try_to_send(self, data: bytes) -> None:
+        """Send, unless the node has hung up."""
+        with suppress(*GONE):
+            await self.stream.send(data)
+
+    async def send_eof(self) -> None:
+        """End this half, unless the node has hung up."""
+        with suppress(*GONE, OSError):
+            await self.stream.send_eof()
 
     async def receive(self) -> bytes:
         """What comes next; nothing once the node has hung up."""
@@ -231,3 +241,34 @@ async def until_reset(muxed: MuxedStream) -> str:
             return "reset"
         except anyio.ClosedResourceError:
             return "link closed"
+
+
+@asynccontextmanager
+async def host(serve: Callable[[SocketStream], Awaitable[None]]) -> AsyncGenerator[Multiaddr]:
+    """Somebody who listens on TCP and does as he likes."""
+
+    async def handle(stream: SocketStream) -> None:
+        async with stream:
+            try:
+                await serve(stream)
+            except (anyio.BrokenResourceError, anyio.EndOfStream):
+                return
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        yield Multiaddr(f"/ip4/127.0.0.1/tcp/{port}")
+        tasks.cancel_scope.cancel()
+
+
+def saying(*words: bytes, then_wait: bool = False) -> Callable[[SocketStream], Awaitable[None]]:
+    async def serve(stream: SocketStream) -> None:
+        for word in words:
+            await stream.send(word)
+        if then_wait:
+            await anyio.sleep_forever()
+        while await stream.receive():
+            pass
+
+    return serve

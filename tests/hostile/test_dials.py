@@ -11,54 +11,21 @@ import anyio.lowlevel
 import pytest
 from multiaddr import Multiaddr
 
-from peerloom import DialFailed, NetworkConfig, Node, PeerConnected, WrongPeerId
+from peerloom import DialFailed, NetworkConfig, Node, PeerConnected
 from peerloom._addresses import with_peer
 from peerloom._libp2p import KeyPair
 from peerloom.plugin import PluginInfo, hookimpl
-from tests.hostile.foe import HEADER, line
+from tests.hostile.foe import HEADER, host, line, saying
 from tests.hostile.siege import open_files, siege
 from tests.hostile.ways import TCP_TLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-    from anyio.abc import SocketStream
+    from collections.abc import AsyncGenerator, Callable
 
     from tests.hostile.ways import Way
 
 STRANGER = KeyPair.from_seed(b"s" * 32).peer_id
 GARBAGE = random.Random(5).randbytes(2000)
-
-
-@asynccontextmanager
-async def host(serve: Callable[[SocketStream], Awaitable[None]]) -> AsyncGenerator[Multiaddr]:
-    """Somebody who listens on TCP and does as he likes."""
-
-    async def handle(stream: SocketStream) -> None:
-        async with stream:
-            try:
-                await serve(stream)
-            except (anyio.BrokenResourceError, anyio.EndOfStream):
-                return
-
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = listener.extra(anyio.abc.SocketAttribute.local_port)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, handle)
-        yield Multiaddr(f"/ip4/127.0.0.1/tcp/{port}")
-        tasks.cancel_scope.cancel()
-
-
-def saying(*words: bytes, then_wait: bool = False) -> Callable[[SocketStream], Awaitable[None]]:
-    async def serve(stream: SocketStream) -> None:
-        for word in words:
-            await stream.send(word)
-        if then_wait:
-            await anyio.sleep_forever()
-        while await stream.receive():
-            pass
-
-    return serve
 
 
 ANSWERS = {
@@ -136,15 +103,6 @@ async def test_a_dial_given_up_as_it_succeeds_leaves_a_connection_or_nothing(way
                     assert (await anext(connected)).connection.id == connection.id
                 await dialler.client.disconnect(connection.peer)
             await scene.wait_for("it is gone", lambda swarm: swarm["connections"] == 1)
-
-
-async def test_a_wrong_peer_id_fails_that_address_only(way: Way) -> None:
-    async with siege(way) as scene, Node(NetworkConfig(security=way.security)) as dialler:
-        with pytest.raises(DialFailed) as failed:
-            await dialler.client.dial(STRANGER, [scene.node.addresses[0].decapsulate_code(421)])
-        (_, cause), *_ = failed.value.attempts
-        assert isinstance(cause, WrongPeerId)
-        assert cause.actual == scene.node.peer_id
 
 
 async def test_two_sides_that_dial_each_other_at_once_are_connected(way: Way) -> None:
