@@ -7,7 +7,7 @@ import random
 
 import pytest
 from qh3 import tls
-from qh3.buffer import Buffer
+from qh3._hazmat import Buffer
 
 from peerloom._errors import HandshakeFailed, LinkClosed, MuxerViolation, WrongPeerId
 from peerloom._transports import QuicSettings

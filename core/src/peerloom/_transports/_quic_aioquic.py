@@ -273,6 +273,9 @@ class AioquicEngine:
     def finished(self) -> bool:
         return self._connection.terminated
 
+    def forget(self) -> None:
+        """Nothing: no more is freed before Python's collector comes."""
+
     @property
     def idle_timeout_seconds(self) -> float:
         own = self._settings.idle_timeout_seconds

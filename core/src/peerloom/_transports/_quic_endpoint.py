@@ -310,6 +310,7 @@ class QuicEndpoint:
         self._dialing.pop(link, None)
         self._blocked.pop(link, None)
         self._timers.forget(link)
+        link.forget()
         self._close_if_unused()
 
     def _close_if_unused(self) -> None:

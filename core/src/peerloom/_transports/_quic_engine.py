@@ -211,6 +211,10 @@ class QuicEngine(Protocol):
         """Whether nothing more is to be done for this connection."""
         ...
 
+    def forget(self) -> None:
+        """Free what it holds: it is asked for nothing more than how it ended."""
+        ...
+
     @property
     def idle_timeout_seconds(self) -> float:
         """The lower idle timeout of the two sides."""

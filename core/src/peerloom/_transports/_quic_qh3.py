@@ -250,6 +250,10 @@ class Qh3Connection(QuicConnection):
             for at in range(0, len(data), segment):
                 self.receive_datagram(data[at : at + segment], addr, now)
 
+    def forget(self) -> None:
+        """Let go of what refers to itself in circles, and so would wait for the collector."""
+        self._core = self._tls = None
+
     def empty_queue(self) -> None:
         """Take out what has been held back, which grants the senders new credit."""
         super()._drain_core()

@@ -165,6 +165,9 @@ class Qh3Engine:
     def finished(self) -> bool:
         return self._connection.terminated
 
+    def forget(self) -> None:
+        self._connection.forget()
+
     @property
     def idle_timeout_seconds(self) -> float:
         own = self._settings.idle_timeout_seconds
