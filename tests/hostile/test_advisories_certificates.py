@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from aioquic.quic.configuration import QuicConfiguration
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from peerloom import IncomingConnectionFailed
@@ -26,6 +25,8 @@ from tests.hostile.ways import TCP_TLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aioquic.quic.configuration import QuicConfiguration
 
     from tests.hostile.siege import Siege
     from tests.hostile.ways import Way

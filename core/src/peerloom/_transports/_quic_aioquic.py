@@ -289,6 +289,8 @@ class AioquicEngine:
 class AioquicEngines:
     """Makes them. See `QuicEngines`."""
 
+    takes_buffers = False
+
     def __init__(self, credentials: Credentials, settings: QuicSettings) -> None:
         self.name = f"aioquic {version('aioquic')}"
         self._credentials = credentials

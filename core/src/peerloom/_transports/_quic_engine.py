@@ -231,9 +231,11 @@ class QuicEngines(Protocol):
 
     Attributes:
         name: the library and its version.
+        takes_buffers: whether it is fast enough to be given many datagrams in one buffer.
     """
 
     name: str
+    takes_buffers: bool
 
     def dial(self, remote: SocketAddress, expected: PeerId | None, now: float) -> QuicEngine:
         """A connection to somebody; `expected` is the peer that must answer."""

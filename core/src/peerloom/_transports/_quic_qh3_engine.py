@@ -182,6 +182,8 @@ class Qh3Engine:
 class Qh3Engines:
     """Makes them. See `QuicEngines`."""
 
+    takes_buffers = True
+
     def __init__(self, credentials: Credentials, settings: QuicSettings) -> None:
         self.name = f"qh3 {version('qh3')}"
         self._credentials = credentials
