@@ -276,3 +276,22 @@ def test_cve_2026_86040_empty_entries_in_records_are_judged_within_5_millisecond
         envelope.public_key.MergeFromString(key.public_key.to_protobuf())
         wire = envelope.SerializeToString()
         assert min(seconds(open_peer_record, wire) for _ in range(3)) < DECODED_SECONDS
+
+
+# -- row 31
+
+
+@pytest.mark.parametrize(
+    "wire", [b"\xff" * 40, encode_message(b"\x0a"), encode_message(b"\x0c" * 9)]
+)
+async def test_py_audit_1_garbage_in_the_place_of_a_protobuf_fails_that_exchange(
+    wire: bytes, way: Way
+) -> None:
+    async with (
+        siege(way) as scene,
+        scene.node.client.events(IdentifyFailed) as failures,
+        measured(scene),
+        speaker(scene, way, wire),
+    ):
+        with anyio.fail_after(10):
+            assert isinstance((await anext(failures)).cause, MalformedMessage)

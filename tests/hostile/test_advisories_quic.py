@@ -138,6 +138,8 @@ async def test_cve_2026_31812_a_violation_ends_the_connection_and_is_told(
             await scene.wait_for("it is there", lambda swarm: swarm["connections"] == 2)
             await foe.send_frames(VIOLATIONS[violation])
             if (violation, quic_way.engine) in TOLERATED:
+                foe.connection.close(0)
+                foe.flush()
                 return
             assert await foe.until(lambda: foe.closed), "the node goes on"
         with anyio.fail_after(10):

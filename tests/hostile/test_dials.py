@@ -16,7 +16,7 @@ from peerloom._addresses import with_peer
 from peerloom._libp2p import KeyPair
 from peerloom.plugin import PluginInfo, hookimpl
 from tests.hostile.foe import HEADER, host, line, saying
-from tests.hostile.siege import open_files, siege
+from tests.hostile.siege import measured, open_files, siege
 from tests.hostile.ways import TCP_TLS
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ async def _closed(address: Multiaddr) -> Multiaddr:
         return other
 
 
-async def test_who_says_nothing_when_dialled_is_given_up_within_the_bound() -> None:
+async def test_nim_2929_and_py_audit_3_who_says_nothing_when_dialled_is_given_up_within_the_bound() -> (
+    None
+):
     """py-libp2p hung for 120 s; at each of the dialler's waits here, all at once."""
     silent = [
         saying(then_wait=True),
@@ -63,7 +65,7 @@ async def test_who_says_nothing_when_dialled_is_given_up_within_the_bound() -> N
         saying(HEADER + line("/tls/1.0.0"), then_wait=True),
         saying(HEADER + line("/tls/1.0.0") + b"\x16\x03\x03\x10", then_wait=True),
     ]
-    async with siege(TCP_TLS) as scene, anyio.create_task_group() as tasks:
+    async with siege(TCP_TLS) as scene, measured(scene), anyio.create_task_group() as tasks:
 
         async def dial(serve: Any) -> None:
             async with host(serve) as address:
@@ -118,7 +120,7 @@ async def test_two_sides_that_dial_each_other_at_once_are_connected(way: Way) ->
             assert 1 <= len(await one.client.connections()) <= 2
 
 
-async def test_a_dead_address_before_a_good_one_does_not_matter(way: Way) -> None:
+async def test_py_audit_3_a_dead_address_before_a_good_one_does_not_matter(way: Way) -> None:
     """py-libp2p tries one address a transport."""
     async with siege(way) as scene, host(saying(then_wait=True)) as silent:
         good = scene.node.addresses[0]

@@ -15,7 +15,7 @@ from peerloom._libp2p import KeyPair
 from peerloom._links import Role
 from peerloom._runtime import SystemRuntime
 from tests.hostile.foe import GONE, HEADER, Wire, line, link_to, securities, wire_to
-from tests.hostile.siege import open_files, siege
+from tests.hostile.siege import measured, open_files, siege
 from tests.hostile.ways import PROTOCOLS, TCP_NOISE, TCP_TLS
 
 if TYPE_CHECKING:
@@ -116,9 +116,11 @@ class TestGarbage:
 
 
 class TestPatience:
-    async def test_who_says_nothing_at_any_step_is_let_go_and_no_slot_is_lost(self) -> None:
-        """GHSA-less nim issues: each of the listener's waits ends, all at once here."""
-        async with siege(TCP_NOISE) as scene:
+    async def test_nim_2929_who_says_nothing_at_any_step_is_let_go_and_no_slot_is_lost(
+        self,
+    ) -> None:
+        """Each of the listener's waits ends, all at once here."""
+        async with siege(TCP_NOISE) as scene, measured(scene):
             async with anyio.create_task_group() as tasks:
                 for hang in (
                     self.at_once,
@@ -171,7 +173,7 @@ class TestPatience:
         except GONE:
             return
 
-    async def test_those_who_say_nothing_do_not_keep_others_out(self) -> None:
+    async def test_nim_2696_those_who_say_nothing_do_not_keep_others_out(self) -> None:
         async with (
             siege(TCP_TLS, limits=Limits(pending_in=16)) as scene,
             anyio.create_task_group() as tasks,

@@ -40,7 +40,9 @@ SHUTDOWN_SECONDS = 2.5  # two, and what a shared machine adds
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_ten_thousand_connections_one_after_another_and_then_a_good_one(way: Way) -> None:
+async def test_py_audit_2_ten_thousand_connections_one_after_another_and_then_a_good_one(
+    way: Way,
+) -> None:
     """py-libp2p is deaf after 250."""
     async with siege(way) as scene:
         files = open_files()
@@ -54,7 +56,7 @@ async def test_ten_thousand_connections_one_after_another_and_then_a_good_one(wa
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_ten_thousand_bad_handshakes_and_then_a_good_one(raw_way: Way) -> None:
+async def test_py_audit_2_ten_thousand_bad_handshakes_and_then_a_good_one(raw_way: Way) -> None:
     async with siege(raw_way) as scene:
         files = open_files()
         async with measured(scene):
