@@ -49,16 +49,16 @@ class QuicFoe:
         engine = AioquicEngine(
             QuicSettings(), engines._credentials, None, configuration=engines._dialing
         )
-        self.connection: Any = engine._connection
-        encode, write = (
-            self.connection._serialize_transport_parameters,
-            self.connection._write_application,
-        )
-        self.connection._serialize_transport_parameters = lambda: parameters(encode())
-        self.connection._write_application = lambda builder, *more: (
-            self._write(builder),
-            write(builder, *more),
-        )
+        connection: Any = engine._connection
+        self.connection = connection
+        encode, write = connection._serialize_transport_parameters, connection._write_application
+
+        def write_more(builder: Any, *more: Any) -> None:
+            self._write(builder)
+            write(builder, *more)
+
+        connection._serialize_transport_parameters = lambda: parameters(encode())
+        connection._write_application = write_more
         engine.connect(target, RUNTIME.now())
 
     @property

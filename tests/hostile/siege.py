@@ -161,17 +161,18 @@ async def siege(
 @contextmanager
 def _quic_on(engine: str | None) -> Generator[None]:
     """Let nodes choose this engine, as if no other could be used."""
-    choose = _quic_transport.choose_engines
+    module: Any = _quic_transport
+    choose = module.choose_engines
 
     async def chosen(identity: Any, runtime: Any, settings: Any) -> Any:
         return ENGINES[engine or ""](Credentials.of(identity, runtime), settings)
 
     if engine is not None:
-        _quic_transport.choose_engines = chosen
+        module.choose_engines = chosen
     try:
         yield
     finally:
-        _quic_transport.choose_engines = choose
+        module.choose_engines = choose
 
 
 @asynccontextmanager

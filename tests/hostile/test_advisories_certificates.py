@@ -24,8 +24,6 @@ from tests.hostile.strangers import show_certificate
 from tests.hostile.ways import TCP_TLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aioquic.quic.configuration import QuicConfiguration
 
     from tests.hostile.siege import Siege
@@ -68,7 +66,7 @@ async def refusal(scene: Siege, chain: list[Recipe], own: Recipe) -> BaseExcepti
     return cause
 
 
-async def refused(events: AsyncIterator[IncomingConnectionFailed]) -> BaseException:
+async def refused(events: Any) -> BaseException:
     with anyio.fail_after(10):
         cause = (await anext(events)).cause
     assert isinstance(cause, HandshakeFailed), cause
@@ -80,7 +78,8 @@ async def test_ghsa_5hq8_qhww_jm7q_a_bad_certificate_is_refused_and_named_by_qui
     fault: str, quic_way: Way
 ) -> None:
     recipe, reason = FAULTS[fault]
-    credentials = Credentials(build(recipe), recipe.key, RUNTIME)
+    key: Any = recipe.key
+    credentials = Credentials(build(recipe), key, RUNTIME)
     engines = ENGINES[quic_way.engine or "qh3"](credentials, QuicSettings())
     async with siege(quic_way) as scene:
         cause = await refusal_by_quic(scene, engines)
@@ -96,10 +95,10 @@ class Showing(AioquicEngines):
         super().__init__(Credentials.of(ALICE, RUNTIME), QuicSettings())
 
     def _configuration(self, *, is_client: bool) -> QuicConfiguration:
-        configuration = super()._configuration(is_client=is_client)
+        configuration: Any = super()._configuration(is_client=is_client)
         first, *rest = [*self._chain, None]
-        configuration.certificate = first  # type: ignore[assignment]
-        configuration.certificate_chain = [each for each in rest if each]  # type: ignore[misc]
+        configuration.certificate = first
+        configuration.certificate_chain = [each for each in rest if each]
         return configuration
 
 

@@ -54,9 +54,7 @@ async def _closed(address: Multiaddr) -> Multiaddr:
         return other
 
 
-async def test_nim_2929_and_py_audit_3_who_says_nothing_when_dialled_is_given_up_within_the_bound() -> (
-    None
-):
+async def test_nim_2929_and_py_audit_3_who_says_nothing_when_dialled_is_given_up() -> None:
     """py-libp2p hung for 120 s; at each of the dialler's waits here, all at once."""
     silent = [
         saying(then_wait=True),
@@ -87,7 +85,7 @@ async def test_a_dial_that_is_given_up_leaves_neither_slot_nor_socket() -> None:
             with anyio.move_on_after(delay):
                 await scene.node.client.dial(STRANGER, [address])
             await scene.wait_for("given up", lambda swarm: swarm["pending_out"] == 0)
-            await _settled(lambda before=before: open_files() <= before)
+            await _settled(open_files_at_most(before))
 
 
 async def test_a_dial_given_up_as_it_succeeds_leaves_a_connection_or_nothing(way: Way) -> None:
@@ -239,6 +237,10 @@ async def test_a_behaviour_that_raises_costs_its_own_plugin_only(way: Way) -> No
         assert status["plugins"]["voter"]["state"] != "running"
         assert status["plugins"]["swarm"]["state"] == "running"
         assert await peer.client.ping(node.peer_id) < 5
+
+
+def open_files_at_most(count: int) -> Callable[[], bool]:
+    return lambda: open_files() <= count
 
 
 async def _settled(holds: Callable[[], bool]) -> None:

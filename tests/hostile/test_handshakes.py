@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -19,8 +19,6 @@ from tests.hostile.siege import measured, open_files, siege
 from tests.hostile.ways import PROTOCOLS, TCP_NOISE, TCP_TLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.hostile.siege import Siege
     from tests.hostile.ways import Way
 
@@ -41,7 +39,7 @@ AT_ONCE = {
 }
 
 
-async def failed(events: AsyncIterator[IncomingConnectionFailed]) -> IncomingConnectionFailed:
+async def failed(events: Any) -> IncomingConnectionFailed:
     with anyio.fail_after(15):
         return await anext(events)
 

@@ -91,7 +91,7 @@ async def test_py_audit_1_nonsense_in_a_streams_negotiation_resets_that_stream(
 
 async def test_nim_2940_who_says_nothing_on_a_stream_loses_it_and_no_slot_is_lost(way: Way) -> None:
     """At each step of a stream's negotiation, all at once."""
-    steps = (HEADER[:5], HEADER, HEADER + line("/echo/1")[:4])
+    steps: tuple[bytes, ...] = (HEADER[:5], HEADER, HEADER + line("/echo/1")[:4])
     if way.raw:  # a stream of QUIC begins with its first byte
         steps = (b"", *steps)
     async with (
@@ -198,7 +198,7 @@ async def test_a_stream_reset_by_the_other_side_gives_its_slot_back_when_that_is
 async def test_a_protocol_withdrawn_during_a_negotiation_costs_the_stream_only(way: Way) -> None:
     serving = Serving(echo=echo)
     async with siege(way, serving) as scene, link_to(scene.address, way.security) as link:
-        table = scene.node._swarm._protocols
+        table: Any = scene.node._swarm._protocols
         find = table.accepts
         table.accepts = lambda name, *, limited: _and_withdraw(scene, find(name, limited=limited))
         stream = await link.open_stream()
