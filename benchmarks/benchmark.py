@@ -35,23 +35,50 @@ class Options:
 
 
 @frozen
+class Measured:
+    """One round's figure, with others beside it.
+
+    Attributes:
+        figure: the one that counts, in the benchmark's unit.
+        also: others by name; every contestant or none of a kind has them.
+    """
+
+    figure: float
+    also: Mapping[str, float] = field(factory=dict)
+
+
+@frozen
 class Contestant:
     """One implementation, ready to be measured as often as one likes.
 
     Attributes:
-        name: ``peerloom-…`` for ours (the worst of these counts), else the peer's name.
+        name: ``peerloom-…`` for ours (the worst of these counts), else the peer's name; a peer
+            ``NAME@peerloom-…`` stands beside that one of ours only, and is reported as ``NAME``.
         measure: takes one round; gives the figure in the benchmark's unit.
         versions: what runs in it: names and versions.
     """
 
     name: str
-    measure: Callable[[], Awaitable[float]]
+    measure: Callable[[], Awaitable[float | Measured]]
     versions: Mapping[str, str] = field(factory=dict)
 
     @property
     def is_ours(self) -> bool:
         """Whether it is Peerloom."""
         return self.name.startswith(OURS)
+
+
+@frozen
+class Limit:
+    """What a figure of ours must reach, or must not pass where lower is better.
+
+    Attributes:
+        figure: the limit itself, or what is added to a peer's figure of the same round.
+        beside: that peer, or None.
+    """
+
+    figure: float
+    beside: str | None = None
 
 
 @frozen
@@ -66,6 +93,7 @@ class Benchmark:
         rounds: how many are counted, unless the command line says otherwise.
         warm_up_rounds: how many go before these and are not counted.
         lower_is_better: whether the smaller figure wins.
+        limits: what must be reached: under "" by the figure that counts, else by one beside it.
     """
 
     name: str
@@ -75,3 +103,4 @@ class Benchmark:
     rounds: int = 5
     warm_up_rounds: int = 1
     lower_is_better: bool = False
+    limits: Mapping[str, Limit] = field(factory=dict)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LIBP2P: Final = ("peerloom-asyncio", "peerloom-trio", "py-libp2p", "js-libp2p")
+OUR_BACKENDS: Final = {"peerloom-asyncio": "asyncio", "peerloom-trio": "trio"}
 BLOCKING_TLS: Final = "blocking-tls"
+BLOCKING_NOISE: Final = "blocking-noise"
+PLAIN_TCP: Final = "plain-tcp"
 
 _JS_WORKER: Final = Path(__file__).parent / "workers" / "js" / "worker.mjs"
 
@@ -47,5 +50,7 @@ _COMMANDS: Final[Mapping[str, Callable[[], Sequence[str]]]] = {
     "peerloom-trio": _python("ours", "trio"),
     "py-libp2p": _python("py_libp2p"),
     "js-libp2p": _js,
-    BLOCKING_TLS: _python("blocking_tls"),
+    BLOCKING_TLS: _python("blocking", "tls"),
+    BLOCKING_NOISE: _python("blocking", "noise"),
+    PLAIN_TCP: _python("blocking", "tcp"),
 }

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .cases import stream_tcp_noise, stream_tcp_tls
+from .cases import (
+    dispatch,
+    handshake,
+    latency,
+    memory,
+    round_trips,
+    startup,
+    stream_open,
+    stream_parallel,
+    stream_quic,
+    stream_tcp_noise,
+    stream_tcp_tls,
+    stream_wan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,5 +29,15 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for each in (
         stream_tcp_tls.BENCHMARK,
         stream_tcp_noise.BENCHMARK,
+        stream_quic.BENCHMARK,
+        stream_parallel.BENCHMARK,
+        stream_wan.BENCHMARK,
+        stream_open.BENCHMARK,
+        handshake.BENCHMARK,
+        latency.BENCHMARK,
+        round_trips.BENCHMARK,
+        memory.BENCHMARK,
+        startup.BENCHMARK,
+        dispatch.BENCHMARK,
     )
 }

@@ -10,7 +10,7 @@ from attrs import frozen
 from .machine import machine, versions_here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .benchmark import Benchmark
     from .figures import Figures
@@ -35,37 +35,74 @@ class Report:
             "name": self.benchmark.name,
             "unit": self.benchmark.unit,
             "ours": None if ours is None else _rounded(figures.median_of(ours)),
-            "peers": {peer: _rounded(figures.median_of(peer)) for peer in figures.peers},
-            "ratio": {
-                peer: _rounded(figures.ratio_to(peer)) for peer in figures.peers if ours is not None
-            },
+            "peers": _medians(figures, figures.peers),
+            "ratio": _ratios(figures),
             "rounds": self.rounds,
             "settings": {**self.settings, "ours": ours},
             "versions": {**versions_here(), **self.versions, "machine": machine()},
         }
         if self.benchmark.lower_is_better:
             report["lower_is_better"] = True
+        if figures.also:
+            report["also"] = {name: _beside(also) for name, also in figures.also.items()}
         return json.dumps(report)
 
     def as_table(self) -> str:
         """Median, least, most and our ratio for each contestant, and where it was measured."""
         head = f"{self.benchmark.name} [{self.benchmark.unit}], {self.rounds} rounds"
-        titles = f"{'':20}{'median':>10}{'min':>10}{'max':>10}{'ours ÷ it':>12}"
+        titles = f"{'':30}{'median':>10}{'min':>10}{'max':>10}{'ours ÷ it':>12}"
         versions = ", ".join(f"{name} {it}" for name, it in self.versions.items())
         rows = [self._row(name) for name in self.figures.by_name]
-        return "\n".join(["", head, titles, *rows, machine(), versions])
+        more = [
+            f"{name}: {json.dumps(_medians(figures, figures.by_name))}"
+            for name, figures in self.figures.also.items()
+        ]
+        limits = [
+            f"{name or self.benchmark.name}: {ratio:.3g} of its limit, where 1 is just enough"
+            for name, figures in {"": self.figures, **self.figures.also}.items()
+            if figures.worst_of_ours() and (ratio := figures.ratio_to_limit()) is not None
+        ]
+        return "\n".join(["", head, titles, *rows, *more, *limits, machine(), versions])
 
     def _row(self, name: str) -> str:
         figures = self.figures.by_name[name]
         numbers = (self.figures.median_of(name), min(figures), max(figures))
         cells = "".join(f"{number:10.4g}" for number in numbers)
-        return f"{name:20}{cells}{self._ratio(name):>12}"
+        return f"{name:30}{cells}{self._ratio(name):>12}"
 
     def _ratio(self, name: str) -> str:
         worst = self.figures.worst_of_ours()
         if name not in self.figures.peers:
             return "counts" if name == worst else ""
         return "" if worst is None else f"{self.figures.ratio_to(name):.2f}"
+
+
+def _beside(figures: Figures) -> Mapping[str, Any]:
+    ours = figures.worst_of_ours()
+    beside: dict[str, Any] = {
+        "ours": None if ours is None else _rounded(figures.median_of(ours)),
+        "peers": _medians(figures, figures.peers),
+    }
+    if figures.limit is not None:
+        beside["limit"] = figures.limit.figure
+        beside["ratio"] = _ratios(figures)
+    return beside
+
+
+def _ratios(figures: Figures) -> Mapping[str, float]:
+    if figures.worst_of_ours() is None:
+        return {}
+    ratios = {_label(peer): _rounded(figures.ratio_to(peer)) for peer in figures.peers}
+    to_limit = figures.ratio_to_limit()
+    return ratios if to_limit is None else {**ratios, "limit": _rounded(to_limit)}
+
+
+def _medians(figures: Figures, names: Iterable[str]) -> Mapping[str, float]:
+    return {_label(name): _rounded(figures.median_of(name)) for name in names}
+
+
+def _label(name: str) -> str:
+    return name.partition("@")[0]
 
 
 def _rounded(number: float) -> float:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
+from contextlib import asynccontextmanager
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
-import anyio.to_thread
 from attrs import frozen
 
 from benchmarks.benchmark import Benchmark, Contestant, WrongData
-from benchmarks.peers import worker_command
-from benchmarks.process import worker
 from benchmarks.workers.payload import BLOCK_BYTES, expected_tag
+
+from .pairs import pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from benchmarks.benchmark import Options
-    from benchmarks.process import Peer
+
+    from .pairs import Pair
 
 MIB: Final = 1024 * 1024
 _QUICK_MIB: Final = 2
@@ -34,15 +33,17 @@ ROUND_MIB: Final[Mapping[str, int]] = {
     "py-libp2p": 96,
     "js-libp2p": 512,
     "blocking-tls": 1536,
+    "blocking-noise": 1536,
 }
 
 
 @frozen
 class Bulk:
-    """A bulk benchmark: who takes part, over which transport and security."""
+    """A bulk benchmark: who takes part, over which transport and security, and how much of it."""
 
     names: Sequence[str]
     start: Mapping[str, Any]
+    round_mib: Mapping[str, int] = ROUND_MIB
 
     def benchmark(self, name: str) -> Benchmark:
         """The benchmark of that name."""
@@ -50,50 +51,40 @@ class Bulk:
 
     def settings(self, options: Options) -> Mapping[str, Any]:
         """What the report says of them."""
-        sizes = {name: _mib(name, options) for name in self.names if options.wants(name)}
+        sizes = {name: self._mib(name, options) for name in self.names if options.wants(name)}
         return {**self.start, "write_bytes": BLOCK_BYTES, "mib_per_round": sizes}
 
     @asynccontextmanager
     async def contest(self, options: Options) -> AsyncIterator[Sequence[Contestant]]:
         """A sender and a receiver of each, in processes of their own."""
-        async with AsyncExitStack() as stack:
-            contestants = []
-            for name in filter(options.wants, self.names):
-                command = await anyio.to_thread.run_sync(worker_command, name)
-                if command is not None:
-                    receiver, sender = [
-                        await stack.enter_async_context(worker(name, command, **self.start))
-                        for _ in range(2)
-                    ]
-                    pair = _Pair(sender, receiver, _mib(name, options) * MIB)
-                    contestants.append(Contestant(name, pair.measure, pair.versions))
-            yield contestants
+        async with pairs(self.names, self.start, options) as found:
+            yield [
+                Contestant(
+                    pair.name,
+                    partial(one_stream, pair, self._mib(pair.name, options) * MIB),
+                    pair.versions,
+                )
+                for pair in found
+            ]
+
+    def _mib(self, name: str, options: Options) -> int:
+        return _QUICK_MIB if options.quick else self.round_mib[name]
 
 
-@frozen
-class _Pair:
-    sender: Peer
-    receiver: Peer
-    nbytes: int
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        name, _, version = self.sender.version.partition(" ")
-        return {name: version}
-
-    async def measure(self) -> float:
-        """MiB/s over a fresh connection and stream."""
-        await self.sender.dial(self.receiver.address)
-        sent = await self.sender.run("send", self.receiver.id, self.nbytes, _SEED)
-        await self.sender.disconnect(self.receiver.id)
-        wanted = {"count": self.nbytes, "tag": _expected_tag(_SEED, self.nbytes)}
-        if wanted.items() > sent.items():
-            raise WrongData(f"{self.receiver.kind}: {sent} instead of {wanted}")
-        return self.nbytes / MIB / float(sent["seconds"])
+async def one_stream(pair: Pair, nbytes: int) -> float:
+    """MiB/s over a fresh connection and stream."""
+    async with pair.connected() as receiver:
+        sent = await pair.dialer.run("send", receiver, nbytes, _SEED)
+    check(pair.name, sent, nbytes)
+    return nbytes / MIB / float(sent["seconds"])
 
 
-def _mib(name: str, options: Options) -> int:
-    return _QUICK_MIB if options.quick else ROUND_MIB[name]
+def check(who: str, report: Mapping[str, Any], nbytes: int, first_block: int = 0) -> None:
+    """Raise `WrongData` unless a receiver reports exactly what was sent to it."""
+    wanted = {"count": nbytes, "tag": _expected_tag(_SEED, nbytes, first_block)}
+    reported = {key: report.get(key) for key in wanted}
+    if reported != wanted:
+        raise WrongData(f"{who}: {reported} instead of {wanted}")
 
 
 _expected_tag = cache(expected_tag)

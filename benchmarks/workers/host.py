@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
 Fields = dict[str, Any]
+
+LOOPBACK: Final = "127.0.0.1"
 
 
 class Duplex(ABC):
@@ -22,7 +24,7 @@ class Duplex(ABC):
 
     @abstractmethod
     async def receive(self) -> bytes:
-        """What has come, at least a byte, in pieces of the size that suits the implementation."""
+        """What has come, in pieces of the size that suits the implementation; b"" at the end."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -39,17 +41,26 @@ class Host(ABC):
         *,
         transport: str,
         security: str,
+        ip: str,
         task_status: TaskStatus[Fields],
     ) -> None:
-        """Listen on the loopback interface, tell the answer to ``start``, run until cancelled."""
+        """Listen on the address, answer ``start``, run until cancelled."""
 
     @abstractmethod
     async def dial(self, address: str) -> None:
         """Connect to somebody; the address ends in ``/p2p/<peer>``."""
 
     @abstractmethod
+    async def dial_identified(self, address: str) -> None:
+        """Connect to somebody, and wait until it has said who it is."""
+
+    @abstractmethod
     async def disconnect(self, peer: str) -> None:
         """Close the connections to a peer."""
+
+    def window_after(self, seconds: float) -> int:  # noqa: ARG002
+        """How large the newest bulk stream's receive window was then; 0 where nobody knows."""
+        return 0
 
     @abstractmethod
     async def open(self, peer: str, protocol: str) -> Duplex:

@@ -45,14 +45,15 @@ def blocks_of(seed: int) -> Sequence[bytes]:
     return list(pattern(seed, _BLOCKS * BLOCK_BYTES))
 
 
-def blocks(ring: Sequence[bytes], nbytes: int) -> Iterator[bytes]:
-    """As many of them as make up that many bytes, a multiple of their size."""
-    return islice(cycle(ring), nbytes // BLOCK_BYTES)
+def blocks(ring: Sequence[bytes], nbytes: int, first: int = 0) -> Iterator[bytes]:
+    """As many of them as make up that many bytes, a multiple of their size, from `first` on."""
+    start = first % len(ring)
+    return islice(cycle(ring), start, start + nbytes // BLOCK_BYTES)
 
 
-def expected_tag(seed: int, nbytes: int) -> str:
+def expected_tag(seed: int, nbytes: int, first: int = 0) -> str:
     """What a receiver must report, in hexadecimal."""
     tag = Tag()
-    for block in blocks(blocks_of(seed), nbytes):
+    for block in blocks(blocks_of(seed), nbytes, first):
         tag.update(block)
     return tag.digest().hex()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+from libp2p.host import basic_host
+from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
@@ -37,7 +40,10 @@ class PyDuplex(Duplex):
 
     async def receive(self) -> bytes:
         """What has come."""
-        return await self._stream.read(_READ_BYTES)  # type: ignore[no-any-return]
+        try:
+            return bytes(await self._stream.read(_READ_BYTES))
+        except StreamEOF:
+            return b""
 
     async def close(self) -> None:
         """Close both halves."""
@@ -48,6 +54,7 @@ class PyHost(Host):
     """A node of py-libp2p."""
 
     _host: Any
+    _identified: trio.MemoryReceiveChannel[str]
 
     async def run(
         self,
@@ -55,6 +62,7 @@ class PyHost(Host):
         *,
         transport: str,
         security: str,
+        ip: str,
         task_status: TaskStatus[Fields],
     ) -> None:
         """Listen until cancelled."""
@@ -68,7 +76,8 @@ class PyHost(Host):
         )
         for protocol, behaviour in served.items():
             host.set_stream_handler(protocol, _handler(behaviour))
-        async with host.run(listen_addrs=[Multiaddr("/ip4/127.0.0.1/tcp/0")]):
+        self._identified = _told_of_identify()
+        async with host.run(listen_addrs=[Multiaddr(_LISTEN[transport].format(ip=ip))]):
             self._host = host
             task_status.started(
                 {
@@ -85,6 +94,15 @@ class PyHost(Host):
         peer = ID.from_string(address.rpartition("/p2p/")[2])
         await self._host.get_network().dial_addr(Multiaddr(address), peer)
 
+    async def dial_identified(self, address: str) -> None:
+        """Connect to somebody, and wait until it has said who it is."""
+        peer = address.rpartition("/p2p/")[2]
+        # What it knows of a peer it never asks for again, on no connection.
+        self._host.get_peerstore().clear_protocol_data(ID.from_string(peer))
+        await self.dial(address)
+        while await self._identified.receive() != peer:
+            pass
+
     async def disconnect(self, peer: str) -> None:
         """Close the connections to a peer."""
         await self._host.disconnect(ID.from_string(peer))
@@ -92,6 +110,23 @@ class PyHost(Host):
     async def open(self, peer: str, protocol: str) -> Duplex:
         """Open a stream."""
         return PyDuplex(await self._host.new_stream(ID.from_string(peer), [protocol]))
+
+
+def _told_of_identify() -> trio.MemoryReceiveChannel[str]:
+    """Who has been identified; py-libp2p tells nobody, so the function it goes through does."""
+    update = basic_host.update_peerstore_from_identify
+    tell, told = trio.open_memory_channel[str](1)
+
+    async def and_tell(peerstore: Any, peer_id: Any, message: Any) -> None:
+        await update(peerstore, peer_id, message)
+        with suppress(trio.WouldBlock):
+            tell.send_nowait(peer_id.to_string())
+
+    basic_host.update_peerstore_from_identify = and_tell  # type: ignore[assignment]
+    return told
+
+
+_LISTEN: Final = {"tcp": "/ip4/{ip}/tcp/0", "quic": "/ip4/{ip}/udp/0/quic-v1"}
 
 
 def _handler(behaviour: Callable[[Duplex], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

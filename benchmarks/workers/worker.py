@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from .channel import Channel
-from .scripts import BULK, receive_bulk, send_bulk
+from .host import LOOPBACK
+from .scripts import (
+    BULK,
+    ECHO,
+    open_streams,
+    receive_bulk,
+    send_bulk,
+    send_echoes,
+    send_parallel,
+    serve_echo,
+)
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -30,14 +41,20 @@ class Worker:
             "dial": host.dial,
             "disconnect": host.disconnect,
             "send": self._send,
+            "window": self._window,
+            "parallel": self._parallel,
+            "open-streams": self._open_streams,
+            "echo": self._echo,
+            "shake-hands": self._shake_hands,
         }
 
-    async def _start(self, transport: str, security: str) -> Fields:
+    async def _start(self, transport: str, security: str, ip: str = LOOPBACK) -> Fields:
         async def run(*, task_status: anyio.abc.TaskStatus[Fields]) -> None:
             await self._host.run(
-                {BULK: _serve_bulk},
+                {BULK: _serve_bulk, ECHO: _serve_echo},
                 transport=transport,
                 security=security,
+                ip=ip,
                 task_status=task_status,
             )
 
@@ -49,6 +66,34 @@ class Worker:
         outcome = await send_bulk(stream, bytes, seed)
         await stream.close()
         return outcome
+
+    async def _window(self, after_seconds: float) -> Fields:
+        return {"bytes": self._host.window_after(after_seconds)}
+
+    async def _parallel(self, peer: str, bytes: int, seed: int, streams: int) -> Fields:  # noqa: A002
+        opened = [await self._host.open(peer, BULK) for _ in range(streams)]
+        reports = await send_parallel(opened, bytes, seed)
+        for stream in opened:
+            await stream.close()
+        return {"streams": reports}
+
+    async def _open_streams(self, peer: str, count: int) -> Fields:
+        return await open_streams(lambda: self._host.open(peer, ECHO), count)
+
+    async def _echo(self, peer: str, count: int, bytes: int) -> Fields:  # noqa: A002
+        stream = await self._host.open(peer, ECHO)
+        outcome = await send_echoes(stream, count, bytes)
+        await stream.close()
+        return outcome
+
+    async def _shake_hands(self, address: str, peer: str, count: int) -> Fields:
+        seconds = 0.0
+        for _ in range(count):
+            begun = perf_counter()
+            await self._host.dial_identified(address)
+            seconds += perf_counter() - begun
+            await self._host.disconnect(peer)
+        return {"seconds": seconds}
 
 
 def run_worker(host: Host, backend: str) -> None:
@@ -65,4 +110,9 @@ async def _main(host: Host) -> None:
 
 async def _serve_bulk(stream: Duplex) -> None:
     await receive_bulk(stream)
+    await stream.close()
+
+
+async def _serve_echo(stream: Duplex) -> None:
+    await serve_echo(stream)
     await stream.close()

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.benchmark import Limit, WrongData
+from benchmarks.cases.bulk import check
 from benchmarks.figures import Figures
 from benchmarks.workers.payload import BLOCK_BYTES, Tag, blocks, blocks_of, expected_tag
 
@@ -37,6 +39,52 @@ def test_ratio_says_how_many_times_better_ours_is_where_lower_is_better() -> Non
 def test_ratio_needs_one_of_ours() -> None:
     with pytest.raises(LookupError):
         Figures({"js": (1,)}).ratio_to("js")
+
+
+def test_ratio_to_a_limit_is_one_where_it_is_just_reached() -> None:
+    more = Figures({"peerloom-trio": (10, 30, 20)}, limit=Limit(10))
+    assert more.ratio_to_limit() == 2
+    less = Figures({"peerloom-trio": (10, 30, 20)}, lower_is_better=True, limit=Limit(10))
+    assert less.ratio_to_limit() == 0.5
+    assert Figures({"peerloom-trio": (10,)}).ratio_to_limit() is None
+
+
+def test_limit_beside_a_peer_moves_with_it_from_round_to_round() -> None:
+    by_name = {"peerloom-trio": (1, 1, 2), "py": (0.5, 1.5, 3.5)}
+    limit = Limit(0.5, beside="py")
+    assert Figures(by_name, lower_is_better=True, limit=limit).ratio_to_limit() == 2
+    assert Figures({"peerloom-trio": (1,)}, limit=limit).ratio_to_limit() is None
+
+
+def test_peer_beside_one_of_ours_counts_only_where_that_one_counts() -> None:
+    figures = Figures(
+        {
+            "peerloom-asyncio": (5,),
+            "alone@peerloom-asyncio": (6,),
+            "peerloom-trio": (4,),
+            "alone@peerloom-trio": (8,),
+            "js": (1,),
+        }
+    )
+    assert figures.peers == ["alone@peerloom-trio", "js"]
+    assert figures.ratio_to("alone@peerloom-trio") == 0.5
+
+
+def test_receiver_that_got_other_bytes_stops_the_run() -> None:
+    right = {"seconds": 1.0, "count": BLOCK_BYTES, "tag": expected_tag(1, BLOCK_BYTES)}
+    check("js", right, BLOCK_BYTES)
+    for wrong in (
+        {**right, "count": BLOCK_BYTES - 1},
+        {**right, "tag": expected_tag(2, BLOCK_BYTES)},
+        {"seconds": 1.0},
+    ):
+        with pytest.raises(WrongData, match="js"):
+            check("js", wrong, BLOCK_BYTES)
+
+
+def test_streams_of_a_connection_carry_different_bytes() -> None:
+    tags = {expected_tag(1, BLOCK_BYTES, number) for number in range(len(_RING))}
+    assert len(tags) == len(_RING)
 
 
 @given(cuts=st.lists(st.integers(0, 3 * BLOCK_BYTES), max_size=8).map(sorted))

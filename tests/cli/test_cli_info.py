@@ -36,6 +36,24 @@ class Greeter:
 plugin = Greeter()
 """
 
+GREEDY = """
+from attrs import frozen
+from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
+
+@frozen
+class Settings:
+    total: int = 1
+
+class Greedy:
+    info = PluginInfo("greedy")
+
+    @hookimpl
+    def peerloom_config_sections(self):
+        return [ConfigSection("limits", Settings)]
+
+plugin = Greedy()
+"""
+
 
 def install(folder: Path, name: str, source: str) -> dict[str, str]:
     """A distribution with one plugin, as pip would leave it; gives the environment to see it."""
@@ -170,6 +188,13 @@ def test_plugins_lists_broken_ones_with_their_cause(tmp_path: Path) -> None:
         "broken",
         "peerloom-shaky 1.2: RuntimeError: out of order",
     )
+
+
+def test_plugins_lists_as_broken_what_a_node_would_refuse(tmp_path: Path) -> None:
+    env = install(tmp_path / "site", "greedy", GREEDY)
+    listed = rows(peerloom(tmp_path, "plugins", env=env).stdout)
+    assert listed["greedy"][0] == "broken"
+    assert "[limits], which peerloom itself reads" in listed["greedy"][1]
 
 
 def test_plugins_that_is_not_installed_is_named(tmp_path: Path) -> None:

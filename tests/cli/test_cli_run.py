@@ -80,6 +80,20 @@ def test_run_dials_tells_who_comes_and_goes_and_lives_on(tmp_path: Path) -> None
         assert first.end(signal.SIGTERM) == 0
 
 
+def test_run_dials_a_peer_that_is_not_there_until_it_is(tmp_path: Path) -> None:
+    listen = ("--listen", f"/ip4/127.0.0.1/tcp/{free_port()}", "--data", str(tmp_path / "one"))
+    with running(tmp_path, "run", *listen) as first:
+        address = first.line_with("listening on").split()[-1]
+        assert first.end(signal.SIGTERM) == 0
+    arguments = ("--listen", LOOPBACK, "--dial", address, "--data", str(tmp_path / "two"))
+    with running(tmp_path, "run", *arguments) as second:
+        second.line_with("trying again until it is there")
+        with running(tmp_path, "run", *listen) as first:
+            second.line_with(f"connected to {address.rpartition('/')[2]}")
+            assert first.end(signal.SIGTERM) == 0
+        assert second.end(signal.SIGTERM) == 0
+
+
 def test_run_that_cannot_dial_says_so_and_lives_on(tmp_path: Path) -> None:
     nobody = f"/ip4/127.0.0.1/tcp/{free_port()}"
     with running(

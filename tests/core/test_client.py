@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 import anyio
@@ -74,6 +75,16 @@ async def test_call_raises_what_the_handler_raises_and_the_plugin_lives() -> Non
             with pytest.raises(StreamLimitReached, match="full"):
                 await bench.client.call(Echo("full"))
         assert bench.host.status()["plugins"]["alpha"]["failures"] == 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio lets nobody raise a cancellation
+async def test_handler_that_ends_in_a_foreign_cancellation_leaves_no_caller_waiting() -> None:
+    async def answer(command: Echo) -> str:
+        raise CancelledError
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        with pytest.raises(CommandError, match="ended without an answer"):
+            await bench.client.call(Echo(""))
 
 
 async def test_handler_that_exits_does_not_end_the_program() -> None:

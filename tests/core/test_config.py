@@ -111,6 +111,13 @@ def test_addresses_are_taken_as_text_or_multiaddr() -> None:
         ({"listen": [f"{HERE}/p2p/{PEER}"]}, "must not end in"),
         ({"bootstrap": [HERE]}, "must end in /p2p/<peer id>"),
         ({"keep_alive_seconds": -1}, "keep_alive_seconds must be at least 0, not -1"),
+        ({"keep_alive_seconds": "long"}, "keep_alive_seconds must be at least 0, not long"),
+        ({"listen": None}, "expected a list of addresses, found None"),
+        ({"security": "tls"}, "expected a list of names, found 'tls'"),
+        ({"limits": 5}, "limits must be a Limits, not 5"),
+        ({"plugins": ["stream"]}, "plugins must be a PluginSelection, not ['stream']"),
+        ({"settings": []}, "settings must be a Mapping, not []"),
+        ({"data_folder": 5}, "data_folder must be a Path, not 5"),
     ],
 )
 def test_wrong_value_in_code_is_a_config_error(arguments: dict[str, Any], text: str) -> None:
@@ -254,7 +261,7 @@ def test_bootstrap_nodes_stand_in_a_section_of_their_own(tmp_path: Path) -> None
         ("settings = {}", "settings: no such setting"),
         ("[everything]\nsizee = 1", "everything.sizee: no such setting; did you mean size"),
         ("[limits]\nzzz = 1", "there are pending_in, pending_out, per_peer"),
-        ("[bootstrap]\nnodes = ['/ip4/1.2.3.4/tcp/1']", "bootstrap.nodes: nodes: /ip4/1.2.3.4"),
+        ("[bootstrap]\nnodes = ['/ip4/1.2.3.4/tcp/1']", "bootstrap.nodes: /ip4/1.2.3.4"),
         ("bootstrap = 5", "bootstrap: expected a table, found 5"),
         ("listen = 'x'", "listen: expected a list, found 'x'"),
         ("listen = ['x']", "listen[0]: expected an address such as"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
-from peerloom._config import ConfigSection
+from peerloom._config import ConfigSection, at_least
 from peerloom._errors import PluginError
 
 
@@ -38,6 +38,11 @@ class WithMissingName:
     size: Nowhere = 1  # type: ignore[name-defined]  # noqa: F821
 
 
+@frozen
+class WithRefusedDefault:
+    size: int = field(default=0, validator=at_least(1))
+
+
 @pytest.mark.parametrize(
     ("name", "config_class", "message"),
     [
@@ -47,6 +52,7 @@ class WithMissingName:
         ("good", WithStrangeType, "size: a file cannot hold a"),
         ("good", WithTwoTypes, "size: a file cannot hold a"),
         ("good", WithMissingName, "'Nowhere' is not defined"),
+        ("good", WithRefusedDefault, "size must be at least 1, not 0"),
     ],
 )
 def test_section_that_no_file_can_hold_is_a_plugin_error(

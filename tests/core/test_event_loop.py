@@ -22,6 +22,7 @@ from peerloom._event_loop import (
     TICKS_A_TURN,
 )
 from peerloom._events import Event, Lagged, PluginFailed, SlowHandler
+from peerloom._runtime import SystemRuntime
 from peerloom._timers import Timer
 from peerloom.plugin import InboundProtocol
 from tests.core.plugin_kit import (
@@ -252,8 +253,6 @@ async def test_timer_calls_when_its_time_has_come() -> None:
 
 
 async def test_timer_wakes_a_sleeping_loop_by_the_real_clock() -> None:
-    from peerloom._runtime import SystemRuntime  # noqa: PLC0415
-
     bench = Bench(runtime=SystemRuntime())
     done = anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -262,6 +261,25 @@ async def test_timer_wakes_a_sleeping_loop_by_the_real_clock() -> None:
         with anyio.fail_after(5):
             await done.wait()
         bench.loop.close()
+
+
+async def test_alarm_follows_the_earliest_timer() -> None:
+    bench = Bench(runtime=SystemRuntime())
+    loop, now = bench.loop, bench.runtime.now()
+    called: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(loop.run)
+        never = loop.wake_at(now + 3600, lambda: called.append("never"), "never")
+        await anyio.wait_all_tasks_blocked()
+        cancelled = loop.wake_at(now + 0.02, lambda: called.append("cancelled"), "cancelled")
+        await anyio.wait_all_tasks_blocked()
+        cancelled.cancel()
+        loop.wake_at(now + 0.04, lambda: called.append("second"), "second")
+        loop.wake_at(now + 0.03, lambda: called.append("first"), "first")
+        await eventually(lambda: len(called) == 2)
+        assert never.active
+        loop.close()
+    assert called == ["first", "second"]
 
 
 async def test_slow_handler_is_told() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 from attrs import frozen
+from multiaddr import Multiaddr
 
 from peerloom._config import ConfigSection
 from peerloom._errors import PluginError
@@ -145,6 +147,30 @@ class TestHooks:
         async with running(plugin(gate=broken)) as bench:
             reason = bench.host.gate("dial", BOB, None)  # type: ignore[arg-type]
             assert reason == "the gate of plugin alpha failed"
+            await bench.recorder.wait_for(PluginFailed)
+
+
+class TestCancellationThatNobodyAskedFor:
+    """As when a plugin asks a cancelled asyncio task for its result."""
+
+    async def test_of_an_event_handler_is_reported_and_the_loop_goes_on(self) -> None:
+        one = plugin(event_handlers=lambda ctx: [Said.heard_by(raising(CancelledError()))])
+        async with running(one) as bench:
+            await bench.tell(Said("1"))
+            await bench.tell(Said("2"))
+            failed = await bench.recorder.wait_for(PluginFailed, 2)
+        assert "CancelledError, although nobody cancels it" in str(failed[0].cause)
+
+    @pytest.mark.parametrize("hook", ["setup", "behaviours", "lifespan"])
+    async def test_of_a_hook_fails_only_its_plugin(self, hook: str) -> None:
+        hooks: dict[str, Any] = {hook: hook_raising(CancelledError())}
+        async with running(plugin("bad", **hooks), plugin("good")) as bench:
+            assert (state_of(bench, "bad"), state_of(bench, "good")) == ("waiting", "running")
+
+    async def test_of_a_gate_refuses(self) -> None:
+        one = plugin(gate=lambda peer: raising(CancelledError())())
+        async with running(one) as bench:
+            assert bench.host.gate("dial", ALICE, Multiaddr("/memory/1")) is not None
             await bench.recorder.wait_for(PluginFailed)
 
 

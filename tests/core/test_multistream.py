@@ -38,10 +38,14 @@ def test_proposer_says_which_protocols_nobody_speaks() -> None:
 
 def test_responder_answers_na_until_it_knows_a_protocol() -> None:
     responder = Responder({"/b"}.__contains__)
-    assert responder.start() == HEADER
-    assert responder.receive(HEADER + line("/a")) == line("na")
+    assert responder.start() == b""
+    assert responder.receive(HEADER + line("/a")) == HEADER + line("na")
     assert responder.receive(line("/b")) == line("/b")
     assert responder.protocol == "/b"
+
+
+def test_responder_returns_the_greeting_before_anything_is_proposed() -> None:
+    assert Responder({"/b"}.__contains__).receive(HEADER) == HEADER
 
 
 def test_responder_gives_up_on_endless_proposals() -> None:

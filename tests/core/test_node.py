@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -19,11 +20,16 @@ from peerloom import (
     NodeClosed,
     PeerConnected,
     PeerDisconnected,
+    PluginSelection,
     ProtocolNotSupported,
     StreamReset,
     WrongPeerId,
 )
+from peerloom._swarm import Swarm
 from tests.core.nodes import LOOPBACK, Serving, echo, heard, two_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 async def test_a_node_listens_when_its_block_begins() -> None:
@@ -52,6 +58,41 @@ async def test_a_node_that_can_listen_somewhere_starts_and_warns(
             async with Node(NetworkConfig(listen=[taken, LOOPBACK])) as other:
                 assert len(other.addresses) == 1
         assert "in use" in caplog.text
+
+
+async def test_a_start_that_is_cancelled_as_the_swarm_comes_up_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Swarm.run
+
+    async def run_and_cancel(swarm: Swarm, started: Callable[[], None]) -> None:
+        def cancel_first() -> None:
+            scope.cancel()
+            started()
+
+        await run(swarm, cancel_first)
+
+    monkeypatch.setattr(Swarm, "run", run_and_cancel)
+    with anyio.CancelScope() as scope:
+        async with Node():
+            raise AssertionError("it started")
+    assert scope.cancelled_caught
+
+
+async def test_a_plugin_that_is_disabled_and_does_not_exist_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    selection = PluginSelection(disabled=["strean"])
+    with caplog.at_level(logging.WARNING, "peerloom"):
+        async with Node(NetworkConfig(plugins=selection)):
+            assert "strean is disabled, but there is no such plugin" in caplog.text
+
+
+def test_a_node_that_has_not_started_says_so() -> None:
+    node = Node()
+    for ask in (lambda: node.client, lambda: node.addresses, lambda: node.peer_id):
+        with pytest.raises(NodeClosed, match="async with Node"):
+            ask()
 
 
 async def test_what_the_block_raises_comes_out_as_it_is() -> None:

@@ -10,6 +10,7 @@ import pytest
 import typer
 from attrs import frozen
 
+from peerloom._behaviour import Behaviour
 from peerloom._config import ConfigSection, PluginSelection
 from peerloom._errors import ConfigError, PluginError
 from peerloom._hookspecs import API_LEVEL, Hooks, PluginInfo
@@ -125,6 +126,11 @@ class TestJudgement:
         with pytest.raises(PluginError, match="entry point is called beta"):
             judge(plugin("alpha"), "beta")
 
+    @pytest.mark.parametrize("which", ["requires", "provides", "after", "exclusive"])
+    def test_refuses_a_capability_that_is_no_text(self, which: str) -> None:
+        said: dict[str, Any] = {which: ["pubsub", 1]}
+        assert "1 is no capability" in cause_of(plugin(info=PluginInfo("alpha", **said)))
+
     def test_refuses_a_class(self) -> None:
         assert "must name an instance" in cause_of(type(plugin()))
 
@@ -213,6 +219,25 @@ class TestLoading:
     def test_wrong_hook_results_are_refused(self) -> None:
         found = load_plugins([candidate(plugin(config_sections=lambda: ["text"]))])
         assert "not ConfigSection" in str(found.broken[0])
+
+    def test_parts_that_cannot_serve_are_refused(self) -> None:
+        class Slow(Behaviour):
+            async def keep_alive(self, connection: Any) -> bool:  # type: ignore[override]
+                return True
+
+        class Deaf:
+            def dial(self, address: Any, options: Any) -> None: ...
+
+        def complaint(part: str, given: object) -> str:
+            hooks: dict[str, Any] = {part: lambda ctx: [given]}
+            found = load_plugins([candidate(plugin(**hooks))])
+            with pytest.raises(PluginError) as raised:
+                getattr(found.plugins[0].hooks, part)(None)
+            return str(raised.value)
+
+        assert "not Behaviour" in complaint("behaviours", object())
+        assert "Slow.keep_alive is async" in complaint("behaviours", Slow())
+        assert "which has no handles, listen" in complaint("transports", Deaf())
 
     def test_says_where_a_given_object_comes_from(self) -> None:
         assert "given to the node, from tests.core.plugin_kit" in given_candidate(plugin()).label
@@ -345,6 +370,25 @@ class TestCommandLineWords:
         assert "command walk, which plugin one (dist-a 1.0) has" in str(broken)
         assert broken.distribution == "dist-b"
         assert not app.registered_groups
+
+    def test_a_group_without_a_name_hides_no_command(self) -> None:
+        def cli(app: typer.Typer) -> None:
+            group = self.app_with("run")
+            group.command("walk")(lambda: None)
+            app.add_typer(group)
+
+        app = self.app_with("run")
+        (broken,) = extend_cli(app, load_plugins([candidate(plugin(cli=cli))]).plugins)
+        assert "command run, which peerloom itself has" in str(broken)
+        assert not app.registered_groups
+
+    def test_a_command_that_cannot_be_built_is_left_out(self) -> None:
+        def command(size: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821, UP037
+
+        app = self.app_with("run")
+        loaded = load_plugins([candidate(plugin(cli=lambda app: app.command("walk")(command)))])
+        assert "'Nowhere' is not defined" in str(extend_cli(app, loaded.plugins)[0])
+        assert [one.name for one in app.registered_commands] == ["run"]
 
     def test_plugin_that_raises_is_listed(self) -> None:
         def cli(app: typer.Typer) -> None:

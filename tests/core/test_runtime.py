@@ -21,6 +21,11 @@ async def test_now_is_the_clock_that_timeouts_use() -> None:
     assert before <= scope.deadline - 0.02 <= runtime.now()
 
 
+async def test_clock_of_the_running_loop_is_the_same() -> None:
+    before = anyio.current_time()
+    assert before <= SystemRuntime.of_running_loop().now() <= anyio.current_time()
+
+
 def test_wall_time_is_the_time_of_day() -> None:
     assert abs(SystemRuntime().wall_time() - time.time()) < 5
 

@@ -1,10 +1,12 @@
-"""The pure parts of the swarm: limits, protocol table, keep-alive."""
+"""The pure parts of the swarm: limits, the tables, keep-alive."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from multiaddr import Multiaddr
 
 from peerloom._behaviour import Behaviour, InboundProtocol
 from peerloom._config import Limits
@@ -14,6 +16,8 @@ from peerloom._swarm import ConnectionLimitReached
 from peerloom._swarm._keep_alive import KeepAlive
 from peerloom._swarm._limits import ConnectionLimits
 from peerloom._swarm._protocols import ProtocolTable
+from peerloom._swarm._transport_table import TransportTable
+from peerloom._transports import MemoryNetwork, MemoryTransport
 
 ALICE = PeerId.from_public_key(bytes(36))
 BOB = PeerId.from_public_key(bytes(35) + b"\x01")
@@ -117,6 +121,53 @@ def test_a_stream_starts_the_time_anew() -> None:
     busy.holding = 0
     assert keep_alive.idle([busy], 40) == []
     assert keep_alive.idle([busy], 70) == [busy]
+
+
+def test_an_address_that_is_none_fails_its_behaviour_alone() -> None:
+    failures: list[tuple[str, str]] = []
+    keep_alive = KeepAlive(30, lambda owner, where, _: failures.append((owner, where)))
+
+    class Knows(Behaviour):
+        def __init__(self, address: Any) -> None:
+            self._address = address
+
+        def addresses_of(self, peer) -> Any:
+            return [self._address]
+
+    here = Multiaddr("/memory/1")
+    keep_alive.install("bad", [Knows("/memory/2")])
+    keep_alive.install("good", [Knows(here)])
+    assert keep_alive.addresses_of(ALICE) == [here]
+    assert failures == [("bad", "addresses_of of its behaviour")]
+
+
+def test_a_transport_that_raises_costs_its_owner_alone() -> None:
+    failures: list[tuple[str, str]] = []
+
+    def failed(owner: str, where: str, _: BaseException) -> None:
+        failures.append((owner, where))
+        table.withdraw(owner)
+
+    class Raising(MemoryTransport):
+        def handles(self, address) -> bool:
+            raise SystemExit(1)
+
+    table = TransportTable(failed)
+    table.install("bad", [Raising(MemoryNetwork())])
+    good = MemoryTransport(MemoryNetwork())
+    table.install("good", [good])
+    assert table.find(Multiaddr("/memory/1")) is good
+    assert failures == [("bad", "handles of its transport")]
+
+
+@pytest.mark.parametrize("protocols", [{5: InboundProtocol(serve)}, {"/one": None}])
+def test_what_is_no_protocol_is_refused_and_changes_nothing(protocols: Any) -> None:
+    table = ProtocolTable()
+    made = Behaviour()
+    made.protocols = {"/fine": InboundProtocol(serve), **protocols}
+    with pytest.raises(PluginError, match="map a protocol id"):
+        table.install("bad", [made])
+    assert table.names() == ()
 
 
 def test_behaviours_and_protection_hold_connections() -> None:

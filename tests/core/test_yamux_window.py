@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count, takewhile
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,20 +26,20 @@ def test_window_takes_its_last_byte_and_not_one_more():
         window.receive(1)
 
 
-def test_window_grants_when_half_of_it_was_read():
+def test_window_grants_when_a_quarter_of_it_was_read():
     window = ReceiveWindow(0.0)
     window.receive(INITIAL)
-    assert not window.read(INITIAL // 2 - 1)
+    assert not window.read(INITIAL // 4 - 1)
     assert window.read(1)
-    assert window.grant(100.0, 0.05, 16 * MIB, WindowBudget(32 * MIB)) == INITIAL // 2
-    assert window.available == INITIAL // 2
+    assert window.grant(100.0, 0.05, 16 * MIB, WindowBudget(32 * MIB)) == INITIAL // 4
+    assert window.available == INITIAL // 4
 
 
 @pytest.mark.parametrize(("elapsed", "grows"), [(0.19, True), (0.21, False)])
-def test_window_doubles_if_half_of_it_is_read_within_two_round_trips(elapsed, grows):
+def test_window_doubles_if_a_quarter_of_it_is_read_within_two_round_trips(elapsed, grows):
     window = ReceiveWindow(0.0)
     window.receive(INITIAL)
-    window.read(INITIAL // 2)
+    window.read(INITIAL // 4)
     window.grant(elapsed, 0.1, 16 * MIB, WindowBudget(32 * MIB))
     assert window.size == (2 * INITIAL if grows else INITIAL)
 
@@ -50,6 +52,31 @@ def test_window_grows_to_its_limit_within_ten_round_trips():
         window.read(amount)
         window.grant(now, round_trip, 16 * MIB, budget)
     assert now <= 10 * round_trip
+
+
+@given(
+    first=st.integers(10, 50),
+    round_trip=st.floats(0.02, 0.4),
+    measured=st.floats(0.8, 1.5),
+)
+def test_window_is_never_what_holds_a_slow_start_back(first, round_trip, measured):
+    window, budget, credit = ReceiveWindow(0.0), WindowBudget(32 * MIB), INITIAL
+    flights = takewhile(lambda size: size <= 4 * MIB, (first * 1448 * 2**n for n in count()))
+    for number, flight in enumerate(flights, 1):
+        assert flight <= credit
+        credit -= flight
+        for piece in _pieces(flight):
+            window.receive(piece)
+            if window.read(piece):
+                now = number * round_trip
+                credit += window.grant(now, measured * round_trip, 16 * MIB, budget)
+    assert number <= 10
+    assert window.size >= 2 * flight
+
+
+def _pieces(nbytes: int) -> list[int]:
+    """As a receiver's reads cut it."""
+    return [min(16 * KIB, nbytes - start) for start in range(0, nbytes, 16 * KIB)]
 
 
 def test_window_growth_of_all_streams_is_bounded_and_given_back():
@@ -85,17 +112,17 @@ def test_window_accounts_for_every_byte(steps):
         assert window.available + unread <= window.size <= 2 * MIB
 
 
-def test_window_update_is_sent_when_half_is_read_not_at_every_read():
+def test_window_update_is_sent_when_a_quarter_is_read_not_at_every_read():
     listener = session()
     deliver(listener, frame(1, 1, 1, 0) + frame(0, 0, 1, INITIAL))
     stream = listener.accept_stream()
     assert stream is not None
-    for _ in range(127):
+    for _ in range(63):
         listener.read(stream, 1024)
         assert not listener.has_output
     listener.read(stream, 1024)
     (update,) = headers(output(listener, now=100.0))
-    assert (update.kind, update.stream_id, update.length) == (1, 1, INITIAL // 2)
+    assert (update.kind, update.stream_id, update.length) == (1, 1, INITIAL // 4)
 
 
 def test_foreign_ids_may_come_out_of_order_but_only_once():

@@ -7,14 +7,24 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 from anyio.abc import ByteStream
+from anyio.lowlevel import checkpoint
 from attrs import define, field
 from multiaddr import Multiaddr
 
+from peerloom._errors import MuxerViolation
 from peerloom._libp2p import KeyPair
 from peerloom._links import RawLink, Role, Secured
 from peerloom._muxers import Yamux, YamuxSettings
-from peerloom._muxers._yamux_frames import FrameDecoder, Header, encode_header
+from peerloom._muxers._yamux_frames import (
+    GO_AWAY,
+    SYN,
+    WINDOW_UPDATE,
+    FrameDecoder,
+    Header,
+    encode_header,
+)
 from peerloom._muxers._yamux_session import YamuxSession
 from peerloom._runtime import SystemRuntime
 
@@ -222,3 +232,65 @@ async def linked(capacity: int = 256 * 1024, **settings: Any) -> AsyncIterator[E
             await anyio.wait_all_tasks_blocked()
             yield ends
             scope.cancel()
+
+
+async def both_ends(ends):
+    here = await ends.dialer.open_stream()
+    with anyio.fail_after(5):
+        there = await ends.listener.accept_stream()
+    return here, there
+
+
+async def read_all(stream, max_bytes=65536):
+    received = []
+    with anyio.fail_after(20):
+        try:
+            while True:
+                received.append(await stream.receive(max_bytes))
+        except anyio.EndOfStream:
+            return b"".join(received)
+
+
+async def echo(stream):
+    try:
+        while True:
+            await stream.send(await stream.receive())
+    except anyio.EndOfStream:
+        await stream.aclose()
+
+
+async def until(condition):
+    with anyio.fail_after(5):
+        while not condition():
+            await checkpoint()
+
+
+def pair(**settings):
+    return session(dialer=True, **settings), session(**settings)
+
+
+def opened(**settings):
+    """Two sessions and the two ends of a stream between them."""
+    dialer, listener = pair(**settings)
+    here = dialer.open_stream(0.0)
+    exchange(dialer, listener)
+    return dialer, listener, here, listener.accept_stream()
+
+
+def accepted(listener, stream_id=1):
+    """A stream that a hand-written peer has opened."""
+    deliver(listener, frame(WINDOW_UPDATE, SYN, stream_id, 0))
+    return listener.accept_stream()
+
+
+def waiting(listener):
+    """The next stream that waits to be accepted."""
+    stream = listener.accept_stream()
+    assert stream is not None
+    return stream
+
+
+def violates(to, data):
+    with pytest.raises(MuxerViolation):
+        deliver(to, data)
+    assert decode(output(to)) == [(Header(GO_AWAY, 0, 0, 1), b"")]

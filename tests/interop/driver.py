@@ -26,7 +26,7 @@ import anyio.to_thread
 import pytest
 
 from .build import ROOT, ToolchainMissing, command_of
-from .party import Fields, Party, PartyGone, resident_bytes
+from .party import Fields, Party, PartyGone, processor_seconds, resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -155,6 +155,10 @@ class Peer(Party):
     def memory_bytes(self) -> int:
         """What its process holds in memory."""
         return resident_bytes(self._process.pid)
+
+    def processor_seconds(self) -> float:
+        """What its process has used of a core since it began."""
+        return processor_seconds(self._process.pid)
 
     def kill(self) -> None:
         """End its process at once, as by ``kill -9``."""

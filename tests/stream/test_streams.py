@@ -60,7 +60,7 @@ async def connected(**settings: Any) -> AsyncGenerator[tuple[Node, Node], None]:
     """Two nodes; the first has dialled the second, which has the settings."""
     async with started_node() as one, started_node(**settings) as other:
         async with other.client.events(ListeningOn) as events:
-            address = (await anext(events)).address  # type: ignore[union-attr]
+            address = (await anext(events)).address
         await one.client.dial(other.peer_id, [address])
         with anyio.fail_after(LIMIT_SECONDS):
             yield one, other

@@ -16,6 +16,9 @@ const { peerIdFromString } = await load('node_modules/@libp2p/peer-id/dist/src/i
 const VERSION = JSON.parse(readFileSync(`${folder}/package.json`)).dependencies.libp2p
 
 const BULK = '/bench/bulk/1'
+const ECHO = '/bench/echo/1'
+const LISTEN = { tcp: ip => `/ip4/${ip}/tcp/0`, quic: ip => `/ip4/${ip}/udp/0/quic-v1` }
+const MAX_STREAMS = { maxInboundStreams: 256, maxOutboundStreams: 256 }
 const BLOCK_BYTES = 65_536
 const BLOCKS = 61
 const HEADER_BYTES = 8
@@ -38,15 +41,16 @@ class Tag {
 class Worker {
   #host
 
-  async start ({ transport, security }) {
+  async start ({ transport, security, ip = '127.0.0.1' }) {
     this.#host = await createHost({
       identity: 'ed25519',
       transports: [transport],
       security: [security],
       muxers: ['yamux'],
-      listen: ['/ip4/127.0.0.1/tcp/0']
+      listen: [LISTEN[transport](ip)]
     })
-    await this.#host.handle(BULK, receiveBulk)
+    await this.#host.handle(BULK, receiveBulk, MAX_STREAMS)
+    await this.#host.handle(ECHO, serveEcho, MAX_STREAMS)
     return {
       peer: this.#host.peerId.toString(),
       addresses: this.#host.getMultiaddrs().map(String),
@@ -64,11 +68,76 @@ class Worker {
   }
 
   async send ({ peer, bytes, seed }) {
-    const [connection] = this.#host.getConnections(peerIdFromString(peer))
-    const stream = await connection.newStream(BULK)
-    const outcome = await sendBulk(stream, bytes, seed)
+    const stream = await this.#open(peer, BULK)
+    const outcome = await sendBulk(stream, ring(seed), bytes, 0)
     await stream.close()
     return outcome
+  }
+
+  async parallel ({ peer, bytes, seed, streams: count }) {
+    const streams = []
+    while (streams.length < count) streams.push(await this.#open(peer, BULK))
+    const blocks = ring(seed)
+    const begun = performance.now()
+    const outcomes = await Promise.all(
+      streams.map(async (stream, number) => await sendBulk(stream, blocks, bytes, number, begun))
+    )
+    for (const stream of streams) await stream.close()
+    return { streams: outcomes }
+  }
+
+  async openStreams ({ peer, count }) {
+    const begun = performance.now()
+    for (let number = 0; number < count; number++) {
+      const stream = await this.#open(peer, ECHO)
+      await new Echo(stream).exchange(Buffer.from([number % 256]))
+      await stream.close()
+    }
+    return { seconds: since(begun) }
+  }
+
+  async echo ({ peer, count, bytes }) {
+    const stream = await this.#open(peer, ECHO)
+    const echo = new Echo(stream)
+    const seconds = []
+    const message = Buffer.alloc(bytes)
+    for (let number = 0; number < count; number++) {
+      for (let at = 0; at < bytes; at += 4) message.writeUInt32BE(number, at)
+      const begun = performance.now()
+      await echo.exchange(message)
+      seconds.push(since(begun))
+    }
+    await stream.close()
+    return { seconds }
+  }
+
+  async shakeHands ({ address, peer, count }) {
+    let seconds = 0
+    for (let number = 0; number < count; number++) {
+      const begun = performance.now()
+      const identified = this.#identified(peer)
+      await this.dial({ address })
+      await identified
+      seconds += since(begun)
+      await this.disconnect({ peer })
+    }
+    return { seconds }
+  }
+
+  async #open (peer, protocol) {
+    const [connection] = this.#host.getConnections(peerIdFromString(peer))
+    return await connection.newStream(protocol, MAX_STREAMS)
+  }
+
+  #identified (peer) {
+    return new Promise(resolve => {
+      const heard = event => {
+        if (event.detail.peerId.toString() !== peer) return
+        this.#host.removeEventListener('peer:identify', heard)
+        resolve()
+      }
+      this.#host.addEventListener('peer:identify', heard)
+    })
   }
 
   async stop () {
@@ -76,15 +145,23 @@ class Worker {
   }
 }
 
-async function sendBulk (stream, bytes, seed) {
-  const ring = [...pattern(seed, BLOCKS * BLOCK_BYTES)]
+function ring (seed) {
+  return [...pattern(seed, BLOCKS * BLOCK_BYTES)]
+}
+
+function since (begun) {
+  return (performance.now() - begun) / 1000
+}
+
+async function sendBulk (stream, blocks, bytes, first, begun = performance.now()) {
   const reported = reportOf(stream)
-  const begun = performance.now()
   await write(stream, u64(bytes))
-  for (let index = 0; index * BLOCK_BYTES < bytes; index++) await write(stream, ring[index % BLOCKS])
+  for (let index = 0; index * BLOCK_BYTES < bytes; index++) {
+    await write(stream, blocks[(first + index) % BLOCKS])
+  }
   const report = await reported
   return {
-    seconds: (performance.now() - begun) / 1000,
+    seconds: since(begun),
     count: Number(report.readBigUInt64BE(0)),
     tag: report.subarray(8, REPORT_BYTES).toString('hex')
   }
@@ -111,6 +188,40 @@ function receiveBulk (stream) {
     }
   }
   stream.addEventListener('message', event => { for (const part of partsOf(event.data)) take(part) })
+}
+
+function serveEcho (stream) {
+  stream.addEventListener('message', event => {
+    for (const part of partsOf(event.data)) stream.send(part)
+  })
+  stream.addEventListener('remoteCloseWrite', () => { stream.close() })
+}
+
+/** Sends a message, and waits until it has come back. */
+class Echo {
+  #stream
+  #answer = Buffer.alloc(0)
+  #arrived = () => {}
+  #failed = () => {}
+
+  constructor (stream) {
+    this.#stream = stream
+    stream.addEventListener('message', event => {
+      this.#answer = Buffer.concat([this.#answer, ...partsOf(event.data)])
+      this.#arrived()
+    })
+    stream.addEventListener('close', event => this.#failed(event.error ?? new Error('ended early')))
+  }
+
+  async exchange (message) {
+    const { promise, resolve, reject } = Promise.withResolvers()
+    this.#answer = Buffer.alloc(0)
+    this.#failed = reject
+    this.#arrived = () => { if (this.#answer.length >= message.length) resolve() }
+    await write(this.#stream, message)
+    await promise
+    if (!this.#answer.equals(message)) throw new Error('something else came back')
+  }
 }
 
 function reportOf (stream) {
@@ -142,11 +253,20 @@ async function write (stream, block) {
   })
 }
 
-const COMMANDS = ['start', 'dial', 'disconnect', 'send']
+const COMMANDS = {
+  'start': 'start',
+  'dial': 'dial',
+  'disconnect': 'disconnect',
+  'send': 'send',
+  'parallel': 'parallel',
+  'open-streams': 'openStreams',
+  'echo': 'echo',
+  'shake-hands': 'shakeHands'
+}
 const worker = new Worker()
 await serve(async ({ do: name, ...fields }) => {
-  if (!COMMANDS.includes(name)) throw new Error(`no command ${name}`)
-  return await worker[name](fields)
+  if (!Object.hasOwn(COMMANDS, name)) throw new Error(`no command ${name}`)
+  return await worker[COMMANDS[name]](fields)
 })
 await worker.stop()
 process.exit(0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from ._config_file import network_setting_types
+from ._config_file import reserved_sections
 from ._core_plugins import CORE_PLUGINS, core_plugins
 from ._muxers import Yamux, YamuxSettings
 from ._plugins import Inventory, given_candidate, installed_candidates, load_plugins
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ._runtime import Runtime
     from ._stream import Stream
 
+_log = logging.getLogger("peerloom.plugins")
+
 _SECURITIES: dict[str, Callable[[KeyPair, Runtime, Sequence[str]], SecurityProtocol]] = {
     "tls": Tls,
     "noise": Noise,
@@ -48,7 +51,7 @@ def build_swarm(  # noqa: PLR0913, PLR0917 - a node's parts, each once
     securities = [_SECURITIES[name](identity, runtime, names) for name in config.security]
     around = Surroundings(loop.swarm_events, loop.announce, offer)
     around.find_peer = find_peer
-    around.behaviour_failed = loop.behaviour_failed
+    around.part_failed = loop.part_failed
     return Swarm(identity.peer_id, Upgrader(securities, muxers), around, runtime, config)
 
 
@@ -68,5 +71,6 @@ def load_inventory(
         config.plugins,
         core=CORE_PLUGINS,
     )
-    reserved = {*network_setting_types(), "plugins"}
-    return load_plugins(candidates, selection.left_out, reserved)
+    for name in selection.unknown:
+        _log.warning("plugins: %s is disabled, but there is no such plugin", name)
+    return load_plugins(candidates, selection.left_out, reserved_sections())

@@ -86,8 +86,12 @@ class SwarmApi(Protocol):
         *,
         allow_limited: bool = False,
         connection_id: int | None = None,
+        optimistic: bool = False,
     ) -> Stream:
-        """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        """Open a stream, dialling the peer unless connected or `connection_id` is given.
+
+        See `NetworkClient.open_stream` for `optimistic`.
+        """
         ...
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:

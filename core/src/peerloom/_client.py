@@ -135,11 +135,23 @@ class NetworkClient:
         return await self.call(Disconnect(_peer(peer)))
 
     async def open_stream(
-        self, peer: AnyPeer, protocols: str | Sequence[str], *, allow_limited: bool = False
+        self,
+        peer: AnyPeer,
+        protocols: str | Sequence[str],
+        *,
+        allow_limited: bool = False,
+        optimistic: bool = False,
     ) -> Stream:
-        """Open a stream, dialling the peer if need be; protocols come most wanted first."""
+        """Open a stream, dialling the peer if need be; protocols come most wanted first.
+
+        A peer that has told, by identify, that it speaks the first of them is not asked again,
+        which saves a round trip. `optimistic` does the same for a single protocol when the peer
+        has told nothing yet: for first bytes that do no harm if they are not understood. If the
+        peer does not speak the protocol then, the stream's `receive` and `aclose` raise
+        `ProtocolNotSupported` or `StreamReset`; what was sent has reached nobody.
+        """
         offered = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        return await self.call(OpenStream(_peer(peer), offered, allow_limited))
+        return await self.call(OpenStream(_peer(peer), offered, allow_limited, optimistic))
 
     async def connections(self, peer: AnyPeer | None = None) -> tuple[ConnectionInfo, ...]:
         """Established connections, to one peer or to all, oldest first."""

@@ -106,6 +106,7 @@ class OpenStream(Command[Stream]):
         peer: to whom.
         protocols: protocol ids, most wanted first.
         allow_limited: whether a limited (relayed) connection will do.
+        optimistic: see `NetworkClient.open_stream`.
     """
 
     timeout_seconds: ClassVar[float] = 60.0
@@ -113,6 +114,7 @@ class OpenStream(Command[Stream]):
     peer: PeerId
     protocols: tuple[str, ...]
     allow_limited: bool = False
+    optimistic: bool = False
 
 
 @frozen

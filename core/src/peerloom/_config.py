@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 from multiaddr import Multiaddr
 
 from ._addresses import split_peer
@@ -16,7 +18,7 @@ from ._config_values import check_config_class
 from ._errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from ._libp2p import KeyPair
     from ._peer_id import PeerId
@@ -29,8 +31,16 @@ def at_least(least: float) -> Callable[[Any, Attribute[Any], Any], None]:
     """An attrs validator for a number with a lower bound; raises `ConfigError`."""
 
     def check(_: object, attribute: Attribute[Any], value: float) -> None:
-        if not value >= least:
+        if not isinstance(value, (int, float)) or not value >= least:
             raise ConfigError(f"{attribute.name} must be at least {least}, not {value}")
+
+    return check
+
+
+def _of_type(kind: type[Any]) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise ConfigError(f"{attribute.name} must be a {kind.__name__}, not {value!r}")
 
     return check
 
@@ -38,7 +48,15 @@ def at_least(least: float) -> Callable[[Any, Attribute[Any], Any], None]:
 def _addresses(values: Iterable[str | Multiaddr]) -> tuple[Multiaddr, ...]:
     if isinstance(values, (str, Multiaddr)):
         raise ConfigError(f"expected a list of addresses, found one address: write [{values!r}]")
+    if not isinstance(values, Iterable):
+        raise ConfigError(f"expected a list of addresses, found {values!r}")
     return tuple(_address(value) for value in values)
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ConfigError(f"expected a list of names, found {values!r}: write [...]")
+    return tuple(values)
 
 
 def _address(value: str | Multiaddr) -> Multiaddr:
@@ -135,8 +153,8 @@ class PluginSelection:
         disabled: names of plugins to leave out, core's own included; wins over `enabled`.
     """
 
-    enabled: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
-    disabled: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
+    enabled: tuple[str, ...] = field(default=(), converter=_names)
+    disabled: tuple[str, ...] = field(default=(), converter=_names)
 
 
 @frozen
@@ -177,17 +195,17 @@ class NetworkConfig:
     bootstrap: tuple[Multiaddr, ...] = field(
         default=(), converter=_addresses, validator=_each_with_peer
     )
-    security: tuple[str, ...] = field(
-        default=SECURITY, converter=tuple[str, ...], validator=_known_security
-    )
-    limits: Limits = field(factory=Limits)
+    security: tuple[str, ...] = field(default=SECURITY, converter=_names, validator=_known_security)
+    limits: Limits = field(factory=Limits, validator=_of_type(Limits))
     keep_alive_seconds: float = field(default=30.0, validator=at_least(0))
-    agent: str = field(factory=_own_agent)
-    protocol_version: str = PROTOCOL_VERSION
-    data_folder: Path | None = field(default=None, converter=_path)
+    agent: str = field(factory=_own_agent, validator=_of_type(str))
+    protocol_version: str = field(default=PROTOCOL_VERSION, validator=_of_type(str))
+    data_folder: Path | None = field(
+        default=None, converter=_path, validator=optional(_of_type(Path))
+    )
     strict: bool = False
-    plugins: PluginSelection = field(factory=PluginSelection)
-    settings: Mapping[str, object] = field(factory=dict)
+    plugins: PluginSelection = field(factory=PluginSelection, validator=_of_type(PluginSelection))
+    settings: Mapping[str, object] = field(factory=dict, validator=_of_type(Mapping))
 
     def boot_nodes(self) -> tuple[tuple[PeerId, Multiaddr], ...]:
         """Each boot node's id and its address without the id."""

@@ -55,6 +55,11 @@ def network_setting_types() -> dict[str, Any]:
     return {**types, "bootstrap": Bootstrap}
 
 
+def reserved_sections() -> frozenset[str]:
+    """The names that no plugin's section can have."""
+    return frozenset((*network_setting_types(), "plugins"))
+
+
 def load_config(
     file: Path | None,
     environ: Mapping[str, str],

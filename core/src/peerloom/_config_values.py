@@ -131,7 +131,8 @@ def check_config_class(name: str, config_class: type[Any]) -> None:
         raise PluginError(f"config section {name!r}: write lower case letters, digits and _")
     try:
         _check_class(config_class, set())
-    except (NameError, TypeError) as error:
+        config_class()
+    except (NameError, TypeError, ValueError, ConfigError) as error:
         label = getattr(config_class, "__qualname__", config_class)
         raise PluginError(f"config section {name!r}: {label}: {error}") from error
 
@@ -240,7 +241,8 @@ def _refused(
         try:
             config_class(**{name: value})
         except (ConfigError, ValueError, TypeError) as alone:
-            return ConfigError(f"{tree[name].source.name}: {dotted(where, name)}: {alone}")
+            text = str(alone).removeprefix(f"{name}: ")
+            return ConfigError(f"{tree[name].source.name}: {dotted(where, name)}: {text}")
     return ConfigError(f"{tree.source.name}: {where or 'settings'}: {error}")
 
 

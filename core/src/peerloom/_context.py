@@ -124,10 +124,18 @@ class PluginContext:
         *,
         allow_limited: bool = False,
         connection_id: int | None = None,
+        optimistic: bool = False,
     ) -> Stream:
-        """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        """Open a stream, dialling the peer unless connected or `connection_id` is given.
+
+        See `NetworkClient.open_stream` for `optimistic`.
+        """
         return await self.swarm.open_stream(
-            peer, protocols, allow_limited=allow_limited, connection_id=connection_id
+            peer,
+            protocols,
+            allow_limited=allow_limited,
+            connection_id=connection_id,
+            optimistic=optimistic,
         )
 
     async def dial(

@@ -255,7 +255,9 @@ class Reply(Generic[R]):
 
 def name_of(function: object) -> str:
     """A function's qualified name without the noise of local scopes, for people."""
-    function = inspect.unwrap(getattr(function, "func", function))  # type: ignore[arg-type]
+    function = getattr(function, "func", function)
+    if hasattr(function, "__wrapped__"):  # to look further is slow, and each task has a name
+        function = inspect.unwrap(function)  # type: ignore[arg-type]
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return str(name).rpartition("<locals>.")[2]
 

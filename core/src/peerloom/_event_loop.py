@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
@@ -13,7 +14,7 @@ from ._errors import NodeClosed, PluginError
 from ._events import Event, PluginFailed, SlowHandler
 from ._hookspecs import hookimpl
 from ._intake import Intake
-from ._isolation import Failures, split_failure
+from ._isolation import Failures, of_plain_code, split_failure
 from ._nobody import nobody_answers
 from ._runtime import SystemRuntime
 from ._subscriptions import SubscriptionBoard
@@ -106,11 +107,8 @@ class EventLoop:
         """Dispatch until `close`; raises only what must pass, or where strict."""
         try:
             while not self._closed:
-                self._turn()
-                if self._idle():
-                    await self._sleep()
-                else:
-                    await checkpoint()
+                with anyio.CancelScope() as alarm:
+                    await self._run_until(alarm)
         finally:
             self.close()
 
@@ -180,21 +178,38 @@ class EventLoop:
             self._emitted.append(event)
             self.wake()
 
-    def behaviour_failed(self, plugin: str, method: str, error: BaseException) -> None:
-        """A behaviour of a plugin raised where the swarm asked it: the plugin is built anew."""
+    def part_failed(self, plugin: str, where: str, error: BaseException) -> None:
+        """A part of a plugin raised where the swarm asked it: the plugin is built anew."""
         resident = self.residents.get(plugin)
         if resident is not None:
-            resident.failed(f"{method} of its behaviour", error)
+            resident.failed(where, error)
+
+    async def _run_until(self, alarm: anyio.CancelScope) -> None:
+        """Dispatch until the alarm goes, which is set anew only when another timer is the next.
+
+        Setting a deadline for every sleep cost more than all else that the loop does for an item.
+        """
+        set_for: float | None = None
+        while not self._closed:
+            self._turn()
+            time = self.timers.next_time()
+            if time != set_for:
+                set_for = time
+                alarm.deadline = self._deadline(time)
+            if self._idle():
+                await self._sleep()
+            else:
+                await checkpoint()
+
+    def _deadline(self, time: float | None) -> float:
+        if time is None:
+            return inf
+        return anyio.current_time() + max(0.0, time - self.runtime.now())
 
     async def _sleep(self) -> None:
         self._asleep = anyio.Event()
-        time = self.timers.next_time()
         try:
-            if time is None:
-                await self._asleep.wait()
-                return
-            with anyio.move_on_after(max(0.0, time - self.runtime.now())):
-                await self._asleep.wait()
+            await self._asleep.wait()
         finally:
             self._asleep = None
 
@@ -264,7 +279,7 @@ class EventLoop:
         try:
             self._dispatch(item=item, handlers=handlers)
         except BaseException as error:  # noqa: BLE001 - a seam; what must pass is raised again
-            self._tap_failed(error, item, handlers)
+            self._tap_failed(of_plain_code(error), item, handlers)
         finally:
             self._item = None
 
@@ -312,7 +327,7 @@ class _Walker:
             try:
                 handler.call(item)
             except BaseException as error:  # noqa: BLE001 - a seam; what must pass is raised again
-                _tell(handler, error)
+                _tell(handler, of_plain_code(error))
             ended = now()
             if ended - began > SLOW_SECONDS:
                 self._failures.slow(handler, ended - began)

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._behaviour import Behaviour
 from ._config import ConfigSection
-from ._dispatch import CommandHandler, EventHandler
+from ._dispatch import CommandHandler, EventHandler, never_runs_at_once
 from ._errors import PluginError
+from ._isolation import of_plain_code
 
 if TYPE_CHECKING:
     from multiaddr import Multiaddr
     from pluggy import HookImpl
 
-    from ._behaviour import Behaviour, GateStage
+    from ._behaviour import GateStage
     from ._context import PluginContext
     from ._links import Transport
     from ._peer_id import PeerId
@@ -44,11 +46,17 @@ class PluginHooks:
 
     def behaviours(self, ctx: PluginContext) -> tuple[Behaviour, ...]:
         """Its behaviours."""
-        return self._several("peerloom_behaviours", ctx=ctx)
+        behaviours = self._records("peerloom_behaviours", Behaviour, ctx=ctx)
+        for one in behaviours:
+            _check_plain(one, "addresses_of", "keep_alive")
+        return behaviours
 
     def transports(self, ctx: PluginContext) -> tuple[Transport, ...]:
         """Its transports."""
-        return self._several("peerloom_transports", ctx=ctx)
+        transports = self._several("peerloom_transports", ctx=ctx)
+        for one in transports:
+            _check_is_transport(one)
+        return transports
 
     def event_handlers(self, ctx: PluginContext) -> tuple[EventHandler, ...]:
         """What it hears."""
@@ -89,7 +97,10 @@ class PluginHooks:
         implementation = self._implementations.get(hook)
         if implementation is None:
             return None
-        return implementation.function(*(arguments[name] for name in implementation.argnames))
+        try:
+            return implementation.function(*(arguments[name] for name in implementation.argnames))
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise of_plain_code(error) from error.__cause__
 
     def _several(self, hook: str, **arguments: Any) -> tuple[Any, ...]:
         result = self._call(hook, **arguments)
@@ -103,6 +114,21 @@ class PluginHooks:
             if not isinstance(record, kind):
                 raise PluginError(f"{hook} gave a list with {_kind(record)}, not {kind.__name__}")
         return records
+
+
+def _check_is_transport(one: object) -> None:
+    lacking = [name for name in ("handles", "dial", "listen") if not hasattr(one, name)]
+    if lacking:
+        raise PluginError(
+            f"peerloom_transports gave a list with {_kind(one)}, which has no {', '.join(lacking)}"
+        )
+    _check_plain(one, "handles")
+
+
+def _check_plain(one: object, *methods: str) -> None:
+    for method in methods:
+        if never_runs_at_once(getattr(one, method)):
+            raise PluginError(f"{type(one).__name__}.{method} is async: make it plain")
 
 
 def _kind(value: object) -> str:

@@ -72,6 +72,9 @@ class Hooks:
 
     All of them are plain functions and are called once each time the plugin is built (`ctx` is
     new each time), except where noted. A hook that raises fails its plugin, never the node.
+
+    One process cannot be guarded against plain code that never returns, tasks that shield
+    themselves from cancellation and never end, and crashes in C.
     """
 
     @_hookspec

@@ -66,6 +66,21 @@ class Seam:
         return passing is None
 
 
+class PlainSeam(Seam):
+    """A seam around plain code of a plugin, which nobody cancels: a cancellation is a failure."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Report the failure; lets pass what must."""
+        return super().__exit__(kind, error and of_plain_code(error), traceback)
+
+
 class Failures:
     """Tells of failures: in the log once a minute for one place, and as events."""
 
@@ -152,6 +167,15 @@ class Strikes:
             del self._times[next(iter(self._times))]
         self._times[peer] = times
         return False
+
+
+def of_plain_code(error: BaseException) -> BaseException:
+    """What plain code raised, or a RuntimeError in place of what would cancel the node's task."""
+    if isinstance(error, (Exception, SystemExit, KeyboardInterrupt, BaseExceptionGroup)):
+        return error
+    replacement = RuntimeError(f"it raised {type(error).__name__}, although nobody cancels it")
+    replacement.__cause__ = error
+    return replacement.with_traceback(error.__traceback__)
 
 
 def without_exit(error: BaseException) -> BaseException:

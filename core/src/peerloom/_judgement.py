@@ -57,7 +57,14 @@ def _judge_info(plugin: object, expected_name: str | None) -> PluginInfo:
             f"the entry point is called {expected_name}, but the plugin calls itself {info.name}"
         )
     _judge_api(info.api)
+    _judge_capabilities(info)
     return info
+
+
+def _judge_capabilities(info: PluginInfo) -> None:
+    for name in (*info.requires, *info.provides, *info.after, *info.exclusive):
+        if not isinstance(name, str):
+            raise PluginError(f"{name!r} is no capability: write text, such as 'pubsub'")
 
 
 def _judge_api(api: int) -> None:

@@ -60,6 +60,14 @@ class DialOptions:
     expected: PeerId | None = None
 
 
+class EagerPipe(ByteStream):
+    """A byte pipe that may take bytes without waiting; only while no `send` is under way."""
+
+    @abstractmethod
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Take what it can take at once; how many bytes that is, none if it is broken."""
+
+
 @frozen
 class RawLink:
     """A byte pipe to somebody not yet known: to be secured and muxed by the swarm.

@@ -59,12 +59,9 @@ class Node:
         runtime: time, chance and threads; the system's by default.
 
     Attributes:
-        client: commands and events.
         config: what it was given.
         metrics: what it counts; ``metrics.registry()`` shows it to Prometheus.
     """
-
-    client: NetworkClient
 
     def __init__(
         self,
@@ -76,12 +73,21 @@ class Node:
         self.config = config or NetworkConfig()
         self._plugins = tuple(plugins)
         self.metrics = Metrics()
-        self._runtime = runtime or SystemRuntime()
+        self._given_runtime = runtime
         self._running: AsyncExitStack | None = None
         self._identity: KeyPair | None = None
+        self._client: NetworkClient | None = None
+        self._runtime: Runtime
         self._swarm: Swarm
         self._loop: EventLoop
         self._host: PluginHost
+
+    @property
+    def client(self) -> NetworkClient:
+        """Commands and events."""
+        if self._client is None:
+            raise NodeClosed("the node has not started: use `async with Node(...)`")
+        return self._client
 
     @property
     def identity(self) -> KeyPair:
@@ -98,9 +104,8 @@ class Node:
     @property
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Where the node listens, each address with its ``/p2p/<peer id>``."""
-        return tuple(
-            with_peer(address, self.peer_id) for _, address in self._swarm.listen_addresses()
-        )
+        peer = self.peer_id
+        return tuple(with_peer(address, peer) for _, address in self._swarm.listen_addresses())
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
@@ -120,6 +125,7 @@ class Node:
         return await self._running.__aexit__(kind, error, traceback)
 
     async def _start(self, stack: AsyncExitStack) -> None:
+        self._runtime = self._given_runtime or SystemRuntime.of_running_loop()
         await self._runtime.offload(load)
         folder = self.config.data_folder
         if folder is not None:
@@ -127,13 +133,16 @@ class Node:
         self._identity = await self._runtime.offload(self._load_identity)
         tasks = await stack.enter_async_context(Background())
         self._loop = EventLoop(self._runtime, new_plugin_manager(), strict=self.config.strict)
-        self.client = NetworkClient(self._loop)
+        self._client = NetworkClient(self._loop)
         tasks.start_soon(self._run_loop)
         stack.callback(self._loop.close)
         store = await stack.enter_async_context(self._open_store(folder))
         self._swarm = self._build_swarm()
-        await tasks.start(self._run_swarm)
+        # Not by `tasks.start`, which waits for a shielded task even when it is cancelled itself.
         stack.push_async_callback(self._close_swarm)
+        runs = anyio.Event()
+        tasks.start_soon(self._swarm.run, runs.set)
+        await runs.wait()
         await self._start_plugins(stack, store)
         await self._listen()
 
@@ -201,9 +210,6 @@ class Node:
     async def _run_loop(self) -> None:
         with anyio.CancelScope(shield=True):  # plugins and swarm need it while they stop
             await self._loop.run()
-
-    async def _run_swarm(self, *, task_status: Any) -> None:
-        await self._swarm.run(task_status=task_status)
 
     async def _close_swarm(self) -> None:
         with anyio.CancelScope(shield=True):

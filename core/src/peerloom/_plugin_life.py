@@ -242,6 +242,7 @@ class PluginLife:
             await call.answer(function)
         finally:
             self._calls.discard(call)
+            call.reply.fail(CommandError("the handler of the command has ended without an answer"))
 
     async def _run_stream(self, incoming: IncomingStream) -> None:
         try:

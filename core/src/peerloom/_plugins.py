@@ -151,11 +151,13 @@ def load_plugins(
 def extend_cli(app: Any, plugins: Iterable[LoadedPlugin]) -> tuple[BrokenPlugin, ...]:
     """Let plugins add commands to a typer app; gives those that raised or took a taken word.
 
-    Each is given an app of its own, so that one that fails has added nothing.
+    Each is given an app of its own, which is built once to see that it can be: one that fails
+    has added nothing.
     """
-    owners = dict.fromkeys(_cli_words(app), "peerloom itself")
+    speaking = [plugin for plugin in plugins if "peerloom_cli" in plugin.hooks]
+    owners = dict.fromkeys(_cli_words(app) if speaking else (), "peerloom itself")
     broken: list[BrokenPlugin] = []
-    for plugin in plugins:
+    for plugin in speaking:
         with Seam(partial(_note_broken, broken, plugin)):
             _add_commands(app, plugin, owners)
     return tuple(broken)
@@ -263,16 +265,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _cli_words(app: Any) -> list[str]:
-    commands = [
-        one.name or one.callback.__name__.lower().replace("_", "-")
-        for one in app.registered_commands
-    ]
-    groups = [_group_word(one) for one in app.registered_groups]
-    return commands + [word for word in groups if word]
+    """What it answers to, as typer sees it: a group without a name stands for its commands."""
+    from typer.main import get_group  # noqa: PLC0415 - nodes in programs have no command line
 
-
-def _group_word(group: Any) -> str:
-    for name in (group.name, group.typer_instance.info.name):
-        if isinstance(name, str):
-            return name
-    return ""
+    return list(get_group(app).commands)

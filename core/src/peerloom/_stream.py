@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import ByteStream
+
+from ._errors import NegotiationFailed, ProtocolNotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from ._endpoint import ConnectionInfo
     from ._links import MuxedStream
     from ._peer_id import PeerId
+
+_ENDINGS: Final = (anyio.BrokenResourceError, ProtocolNotSupported, NegotiationFailed)
 
 
 def _forget(_reset: Callable[[], None]) -> None:
@@ -24,6 +28,9 @@ class Stream(ByteStream):
 
     An anyio `ByteStream`: `receive` raises `anyio.EndOfStream` after the other side's clean end,
     and `StreamReset` after a reset, when data may be lost. `send` waits while the reader is slow.
+
+    One that was opened at once (see `NetworkClient.open_stream`) raises `ProtocolNotSupported` from
+    the first `receive`, or from `aclose`, if the other side does not speak the protocol after all.
 
     Close it, or use it in ``async with``. One that is dropped instead is reset some seconds later.
 
@@ -75,7 +82,7 @@ class Stream(ByteStream):
             self._read_ended = True
             self._finish_if_ended()
             raise
-        except anyio.BrokenResourceError:
+        except _ENDINGS:
             self._finished()
             raise
 
@@ -83,7 +90,7 @@ class Stream(ByteStream):
         """Send all of it; returns when it is taken over within the receiver's window."""
         try:
             await self._muxed.send(item)  # type: ignore[arg-type]
-        except anyio.BrokenResourceError:
+        except _ENDINGS:
             self._finished()
             raise
 

@@ -38,10 +38,10 @@ def write_config(folder: Path, settings: "Settings") -> tuple[Path, bool]:
     from peerloom._config_text import default_config_text
     from peerloom._errors import ConfigError
 
-    from ._settings import CONFIG_NAME, load_with_sections
+    from ._settings import CONFIG_NAME, node_inventory
 
     path = folder / CONFIG_NAME
-    inventory = load_with_sections(settings.selection())
+    inventory = node_inventory(settings.selection())
     sections = [section for one in inventory.plugins for section in one.sections]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

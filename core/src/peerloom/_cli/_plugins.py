@@ -8,7 +8,7 @@ from peerloom._core_plugins import CORE_PLUGINS
 
 from ._options import ConfigFile, DataFolder, NoPlugins, Plugins, settings_of
 from ._output import say
-from ._settings import installed_inventory
+from ._settings import node_inventory
 
 if TYPE_CHECKING:
     from peerloom._config import PluginSelection
@@ -37,13 +37,15 @@ def plugins(
 
 def plugin_rows(wanted: "PluginSelection") -> list[Row]:
     """Name, state, and origin or cause of each plugin; core's own first, then by state."""
-    inventory = installed_inventory(wanted)
+    inventory = node_inventory(wanted)
     core = [
         (name, "disabled" if name in wanted.disabled else "active", "peerloom itself")
         for name in CORE_PLUGINS
     ]
     active = [
-        (one.name, "active", f"{one.distribution} {one.version}") for one in inventory.plugins
+        (one.name, "active", f"{one.distribution} {one.version}")
+        for one in inventory.plugins
+        if one.name not in CORE_PLUGINS
     ]
     disabled = [
         (name, "disabled", reason)

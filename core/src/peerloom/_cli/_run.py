@@ -11,7 +11,7 @@ from ._output import one_line, say, tell
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
-    from peerloom import Event, NetworkClient, NetworkConfig, Node
+    from peerloom import Event, NetworkClient, NetworkConfig, Node, PeerId
 
 Dial = Annotated[
     list[str] | None,
@@ -75,13 +75,27 @@ def _introduce(node: "Node") -> None:
 
 
 async def _connect(client: "NetworkClient", target: str) -> None:
-    from peerloom import PeerloomError
+    from peerloom import DialFailed, PeerloomError
 
     try:
         connection = await client.dial(target)
         await client.protect(connection.peer)
     except (PeerloomError, ValueError) as error:
         tell(f"peerloom: --dial {target}: {one_line(error)}")
+        if isinstance(error, DialFailed) and error.peer is not None:
+            await _keep_trying(client, error.peer, target)
+
+
+async def _keep_trying(client: "NetworkClient", peer: "PeerId", target: str) -> None:
+    from peerloom import NoHandler
+
+    try:
+        await client.add_peer_addresses(peer, [target] if target.startswith("/") else [])
+        await client.protect(peer)
+    except NoHandler as error:
+        tell(f"peerloom: --dial {target}: {one_line(error)}")
+    else:
+        tell(f"peerloom: --dial {target}: trying again until it is there")
 
 
 async def _tell_events(client: "NetworkClient", *, task_status: "TaskStatus[None]") -> None:

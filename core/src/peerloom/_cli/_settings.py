@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from peerloom._config import NetworkConfig, PluginSelection
-    from peerloom._plugins import Candidate, Inventory
+    from peerloom._plugins import Inventory
 
 CONFIG_NAME: Final = "config.toml"
 
@@ -42,7 +42,7 @@ class Settings:
         """
         from peerloom._config_file import load_config
 
-        inventory = load_with_sections(self.selection())
+        inventory = node_inventory(self.selection())
         sections = [section for plugin in inventory.plugins for section in plugin.sections]
         absent = [*inventory.left_out, *(broken.name for broken in inventory.broken)]
         config = load_config(self.file(), os.environ, self._overrides(), sections, absent)
@@ -78,35 +78,26 @@ class Settings:
         return {key: value for key, value in said.items() if value}
 
 
-def installed_inventory(wanted: PluginSelection | None = None) -> Inventory:
-    """The installed plugins, loaded and judged as a node would, without core's own.
+def installed_inventory() -> Inventory:
+    """All installed plugins, loaded and judged, without core's own."""
+    from peerloom._plugins import installed_candidates, load_plugins
+
+    return load_plugins(installed_candidates())
+
+
+def node_inventory(wanted: PluginSelection) -> Inventory:
+    """The plugins of a node, loaded and judged as it would, all of core's but ``swarm`` included.
 
     Raises `ConfigError` for a plugin that is wanted and not installed.
     """
-    from peerloom._plugins import installed_candidates, load_plugins
-
-    candidates = installed_candidates()
-    return load_plugins(candidates, _left_out(candidates, wanted))
-
-
-def load_with_sections(wanted: PluginSelection) -> Inventory:
-    """The plugins of a node, core's own with settings included."""
     from peerloom._config import NetworkConfig
-    from peerloom._core_plugins import core_plugins
+    from peerloom._config_file import reserved_sections
+    from peerloom._core_plugins import CORE_PLUGINS, core_plugins
     from peerloom._plugins import given_candidate, installed_candidates, load_plugins
+    from peerloom._selection import select_plugins
 
     core = core_plugins(NetworkConfig())
     candidates = [*(given_candidate(one, "peerloom") for one in core), *installed_candidates()]
-    return load_plugins(candidates, _left_out(candidates, wanted))
-
-
-def _left_out(
-    candidates: tuple[Candidate, ...] | list[Candidate], wanted: PluginSelection | None
-) -> Mapping[str, str]:
-    if wanted is None:
-        return {}
-    from peerloom._core_plugins import CORE_PLUGINS
-    from peerloom._selection import select_plugins
-
     available = {*CORE_PLUGINS, *(candidate.name for candidate in candidates)}
-    return select_plugins(available, wanted, core=CORE_PLUGINS).left_out
+    selection = select_plugins(available, wanted, core=CORE_PLUGINS)
+    return load_plugins(candidates, selection.left_out, reserved_sections())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
+from ._deadlines import Deadlines
 from ._identify_codec import IdentifyMessage, merge_identify
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ PUSHES_PER_SECOND: Final = 1.0  # … and in the long run
 @define
 class _Known:
     peer: PeerId
-    due_at: float | None
     push_credit_at: float
     push_credit: float = float(PUSH_BURST)
     message: IdentifyMessage | None = None
@@ -41,33 +41,28 @@ class IdentifyState:
         """Identify each connection at once and then every `interval_seconds`."""
         self._interval = interval_seconds
         self._known: dict[int, _Known] = {}
+        self._due = Deadlines()
         self._push_at: float | None = None
 
     def connected(self, connection_id: int, peer: PeerId, now: float) -> None:
         """A new connection, to be identified at once."""
         if connection_id not in self._known:
-            self._known[connection_id] = _Known(peer, due_at=now, push_credit_at=now)
+            self._known[connection_id] = _Known(peer, push_credit_at=now)
+            self._due.set(connection_id, now)
 
     def disconnected(self, connection_id: int) -> None:
         """Forget a connection."""
         self._known.pop(connection_id, None)
+        self._due.set(connection_id, None)
 
     def next_deadline(self) -> float | None:
         """When `take_due` or `take_push` will have something to do, or None."""
-        times = [known.due_at for known in self._known.values()]
-        times.append(self._push_at)
+        times = (self._due.earliest(), self._push_at)
         return min((at for at in times if at is not None), default=None)
 
     def take_due(self, now: float) -> list[tuple[int, PeerId]]:
         """The connections to identify now; each waits for `identified` or `failed`."""
-        due = [
-            (connection_id, known.peer)
-            for connection_id, known in self._known.items()
-            if known.due_at is not None and known.due_at <= now
-        ]
-        for connection_id, _ in due:
-            self._known[connection_id].due_at = None
-        return due
+        return [(number, self._known[number].peer) for number in self._due.take_due(now)]
 
     def identified(
         self, connection_id: int, message: IdentifyMessage, now: float
@@ -76,7 +71,7 @@ class IdentifyState:
         known = self._known.get(connection_id)
         if known is None:
             return None
-        known.due_at = now + self._interval
+        self._due.set(connection_id, now + self._interval)
         known.message = message
         return message
 
@@ -90,8 +85,9 @@ class IdentifyState:
 
     def failed(self, connection_id: int, now: float, *, final: bool) -> None:
         """A peer did not answer; `final` when it does not speak identify at all."""
-        if known := self._known.get(connection_id):
-            known.due_at = now + (self._interval if final else min(RETRY_SECONDS, self._interval))
+        if connection_id in self._known:
+            wait = self._interval if final else min(RETRY_SECONDS, self._interval)
+            self._due.set(connection_id, now + wait)
 
     def admit_push(self, connection_id: int, now: float) -> bool:
         """Whether a push may be read now; a peer that pushes without end is not heard."""

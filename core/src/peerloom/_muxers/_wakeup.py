@@ -8,10 +8,12 @@ import anyio
 class Wakeup:
     """Wakes whoever waits at the moment; check the condition, then wait, with no await between."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_event", "_kind")
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
+        # After the first one, the running loop's own kind: finding it out takes most of the time.
+        self._kind: type[anyio.Event] = anyio.Event
 
     def set(self) -> None:
         """Wake all that wait."""
@@ -22,5 +24,6 @@ class Wakeup:
     async def wait(self) -> None:
         """Wait for the next `set`."""
         if self._event is None:
-            self._event = anyio.Event()
+            self._event = self._kind()
+            self._kind = type(self._event)
         await self._event.wait()

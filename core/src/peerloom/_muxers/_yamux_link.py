@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError, describe
-from peerloom._links import MuxedLink, Role
+from peerloom._links import EagerPipe, MuxedLink, Role
 
 from ._wakeup import Wakeup
-from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR
+from ._yamux_frames import GO_AWAY_INTERNAL_ERROR, GO_AWAY_PROTOCOL_ERROR, INITIAL_WINDOW_BYTES
 from ._yamux_session import YamuxSession
 from ._yamux_stream import YamuxStream
 
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
-READ_BYTES: Final = 512 * 1024
+READ_BYTES: Final = 1024 * 1024
+
+# A look after an idle link may come so much late, as a part of the interval between two.
+_SLACK: Final = 1 / 60
 
 _REASONS = {
     GO_AWAY_PROTOCOL_ERROR: "it says that this side broke the protocol",
@@ -63,6 +67,8 @@ class YamuxLink(MuxedLink):
         self._records = secured.records
         self._early = secured.early_data
         self._pipe = raw.stream
+        self._eager = raw.stream if isinstance(raw.stream, EagerPipe) else None
+        self._unsent: Buffer = b""
         self._settings = settings
         self._session = YamuxSession(
             dialer=role is Role.DIALER, settings=settings, now=runtime.now()
@@ -70,6 +76,8 @@ class YamuxLink(MuxedLink):
         self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
         self._work = Wakeup()
+        self._sending = False
+        self._crowded = False
         self._arrived = Wakeup()
         self._acknowledged = Wakeup()
         self._read_ended = anyio.Event()
@@ -133,6 +141,24 @@ class YamuxLink(MuxedLink):
         """There may be something to send."""
         self._work.set()
 
+    def flush_now(self) -> None:
+        """Send what waits, for a stream that has spoken and is about to wait for an answer.
+
+        The writer would be a turn later. Where many streams were woken at once it speaks for all.
+        """
+        if self._eager is None or self._sending or self._ending or self._crowded:
+            return
+        try:
+            sealed, _ = self._sealed_output(self.now())
+        except RecordError as error:
+            self._cannot_seal(error)
+            return
+        sent = self._eager.send_now(sealed)
+        if sent < len(sealed):
+            self._sending = True
+            self._unsent = memoryview(sealed)[sent:]
+            self._work.set()
+
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
         if self._ending:
@@ -173,7 +199,8 @@ class YamuxLink(MuxedLink):
         self._dispatch()
 
     def _dispatch(self) -> None:
-        self._wake_streams()
+        if woken := self._wake_streams():
+            self._crowded = woken > 1
         session = self._session
         if session.has_output:
             self._work.set()
@@ -213,15 +240,20 @@ class YamuxLink(MuxedLink):
             while not self._ending:
                 if not await self._write_once():
                     await self._work.wait()
+                    await checkpoint()  # whoever spoke may go on, or send it while waiting
             await self._say_goodbye()
-        except RecordError as error:  # its nonces are used up, or the reader broke it
-            if not self._ending:
-                self._end(error)
-            self._cut()
+        except RecordError as error:
+            self._cannot_seal(error)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             await self._let_reader_finish()
             if not self._ending:
                 self._end(_broken(error))
+
+    def _cannot_seal(self, error: RecordError) -> None:
+        """The nonces are used up, or the reader broke the records."""
+        if not self._ending:
+            self._end(error)
+        self._cut()
 
     async def _let_reader_finish(self) -> None:
         """What the other side said before it hung up tells more than that it did."""
@@ -229,17 +261,37 @@ class YamuxLink(MuxedLink):
             await self._read_ended.wait()
 
     async def _write_once(self) -> bool:
-        buffers = self._session.data_to_send(self.now())
-        self._wake_streams()
-        if not buffers:
+        await self._send_rest()
+        if not self._session.has_output:
             return False
-        await self._send(self._records.seal(b"".join(buffers)))
-        return True
+        began = self.now()
+        sealed, size = self._sealed_output(began)
+        if sealed:
+            await self._send(sealed)
+            self._session.written(size, self.now() - began)
+        return bool(sealed)
+
+    async def _send_rest(self) -> None:
+        """What `flush_now` could not get rid of."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent:
+            await self._send(unsent)
+
+    def _sealed_output(self, now: float) -> tuple[Buffer, int]:
+        """The next write, and its size before it was encrypted."""
+        data = b"".join(self._session.data_to_send(now))
+        self._wake_streams()
+        return (self._records.seal(data), len(data)) if data else (b"", 0)
 
     async def _send(self, data: Buffer) -> None:
-        await self._pipe.send(data)  # type: ignore[arg-type]  # pipes take any buffer
+        self._sending = True
+        try:
+            await self._pipe.send(data)  # type: ignore[arg-type]  # pipes take any buffer
+        finally:
+            self._sending = False
 
     async def _say_goodbye(self) -> None:
+        await self._send_rest()
         if self._closing:
             await self._flush()
             self._session.go_away()
@@ -276,11 +328,24 @@ class YamuxLink(MuxedLink):
                 silence = self.now() - self._session.heard_at
                 self._end(LinkClosed(f"the other side has been silent for {silence:.0f} s"))
                 self._cut()
+            await self._until_ping_due()
+
+    async def _until_ping_due(self) -> None:
+        """Until all is silent for an interval; sooner only after much data, which a window heeds.
+
+        Whoever hears the other side's pings, or its answers to those of the node, knows that it
+        lives: more of them would be half of what a thousand idle connections cost.
+        """
+        received = self._session.received_bytes
+        while True:
             self._session.expire(self.now())
             self.wake_writer()
-            await anyio.sleep(
-                max(0, settings.ping_interval_seconds - settings.ping_timeout_seconds)
-            )
+            now, interval = self.now(), self._settings.ping_interval_seconds
+            due_at = self._session.heard_at + interval
+            much = self._session.received_bytes - received >= INITIAL_WINDOW_BYTES
+            if due_at <= now or much:
+                return
+            await anyio.sleep(coalesced(due_at, interval * _SLACK) - now)
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
@@ -313,13 +378,15 @@ class YamuxLink(MuxedLink):
         for stream in self._streams.values():
             stream.wake()
 
-    def _wake_streams(self) -> None:
-        for state in self._session.take_touched():
+    def _wake_streams(self) -> int:
+        touched = self._session.take_touched()
+        for state in touched:
             stream = self._streams.get(state.id)
             if stream is not None:
                 stream.wake()
                 if state.forgotten:
                     del self._streams[state.id]
+        return len(touched)
 
     def _adopt(self, state: StreamState) -> YamuxStream:
         stream = YamuxStream(self, self._session, state)

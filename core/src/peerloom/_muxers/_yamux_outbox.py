@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # One stream's turn. Larger frames are hardly cheaper; rust-yamux refuses more than 1 MiB.
-FRAME_BYTES: Final = 128 * 1024
-# What one write carries: enough for big records and few system calls, little enough that a
-# control frame is not kept waiting.
-PULL_BYTES: Final = 256 * 1024
+FRAME_BYTES: Final = 256 * 1024
 
 
 class Pulled(NamedTuple):
@@ -43,10 +40,10 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self.control: deque[bytes] = deque()
+        self.control: list[bytes] = []
         self._moved: dict[int, StreamState] = {}
         self._settled: list[StreamState] = []
-        self._urgent: deque[StreamState] = deque()
+        self._urgent: list[StreamState] = []
         self._ready: deque[StreamState] = deque()
 
     def put_urgent(self, stream: StreamState) -> None:
@@ -72,13 +69,13 @@ class Outbox:
         """Whether `pull` may give something."""
         return bool(self.control or self._urgent or self._ready)
 
-    def pull(self, credit: Callable[[StreamState], int]) -> Pulled:
-        """The next write; `credit` tells what a stream has to grant."""
-        out: list[Buffer] = list(self.control)
+    def pull(self, credit: Callable[[StreamState], int], room: int) -> Pulled:
+        """The next write, with `room` bytes of data; `credit` tells what a stream has to grant."""
+        out: list[Buffer] = [*self.control]
         self.control.clear()
-        while self._urgent:
-            self._frame_urgent(self._urgent.popleft(), credit, out)
-        room = PULL_BYTES
+        urgent, self._urgent = self._urgent, []
+        for stream in urgent:
+            self._frame_urgent(stream, credit, out)
         while self._ready and room > 0:
             stream = self._ready.popleft()
             stream.in_ready = False

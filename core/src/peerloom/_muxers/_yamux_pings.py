@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from peerloom._errors import MuxerViolation
 
 from ._yamux_frames import ACK, MAX_WINDOW, PING, SYN, encode_header
-
-if TYPE_CHECKING:
-    from collections import deque
 
 # Answers that wait to be sent. Known peers have one ping under way at a time.
 MAX_WAITING_ANSWERS: Final = 64
@@ -55,10 +52,9 @@ class Pings:
             self.round_trip_seconds = now - self._sent_at
             self._sent_at = None
 
-    def frame_into(self, control: deque[bytes], now: float) -> None:
+    def frame_into(self, control: list[bytes], now: float) -> None:
         """Add the frames that are due."""
-        for value in self._answers:
-            control.append(encode_header(PING, ACK, 0, value))
+        control += [encode_header(PING, ACK, 0, value) for value in self._answers]
         self._answers.clear()
         if self._due:
             self._due = False

@@ -14,6 +14,7 @@ from peerloom._errors import LinkClosed, MuxerViolation, StreamReset
 from . import _yamux_frames as frames
 from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, Buffer, FrameDecoder, Header
 from ._yamux_outbox import Outbox
+from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
 from ._yamux_state import Reset, StreamState
 from ._yamux_table import StreamTable
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 FRAMES_A_TURN: Final = 1024
 # Refusals that wait to be sent. An honest peer has at most 256 streams unanswered.
 MAX_WAITING_REFUSALS: Final = 1024
-# A stream may always hold so much, however many there are, so that none starves.
-MIN_SEND_BUFFER_BYTES: Final = 64 * 1024
+# What a stream may hold although others do, and what those that begin to send then share. Woken for
+# every 64 KiB instead, the senders of a hundred streams would cost a tenth of the speed.
+SHARED_SEND_BUFFER_BYTES: Final = 128 * 1024
+CROWDED_SEND_BUFFER_BYTES: Final = 16 * 1024 * 1024
 
 
 class YamuxSession:
@@ -38,15 +41,18 @@ class YamuxSession:
 
     Attributes:
         heard_at: when something arrived last.
+        received_bytes: how much has arrived, frames' heads included.
         remote_reason: the reason that the other side gave for ending the link, or None.
     """
 
     def __init__(self, *, dialer: bool, settings: YamuxSettings, now: float) -> None:
         self.heard_at = now
+        self.received_bytes = 0
         self.remote_reason: int | None = None
         self._settings = settings
         self._table = StreamTable(dialer=dialer, settings=settings)
         self._outbox = Outbox()
+        self._pace = WritePace()
         self._pings = Pings()
         self._budget = WindowBudget(settings.max_window_growth_bytes)
         self._decoder = FrameDecoder()
@@ -203,7 +209,7 @@ class YamuxSession:
         """The buffers of the next write, a bounded amount; empty if there is nothing to say."""
         self._now = now
         self._pings.frame_into(self._outbox.control, now)
-        out, moved, settled = self._outbox.pull(self._credit)
+        out, moved, settled = self._outbox.pull(self._credit, self._pace.room)
         self._refusals = 0
         self._senders -= sum(not stream.outgoing.size for stream in moved)
         self._touched += moved
@@ -211,12 +217,17 @@ class YamuxSession:
             self._forget_if_over(stream)
         return out
 
+    def written(self, size: int, seconds: float) -> None:
+        """What `data_to_send` gave has been sent: how much it was, and how long it took."""
+        self._pace.written(size, seconds)
+
     def receive_data(self, data: bytes, now: float) -> bool:
         """Handle what arrived; whether `receive_more` has to be called before the next data.
 
         Raises `MuxerViolation`.
         """
         self.heard_at = now
+        self.received_bytes += len(data)
         self._decoder.feed(data)
         return self._take_frames(now)
 
@@ -366,8 +377,9 @@ class YamuxSession:
         return stream.credit(self._now, round_trip, self._settings, self._budget)
 
     def _send_room(self, stream: StreamState) -> int:
-        share = self._settings.send_buffer_bytes // max(1, self._senders)
-        return max(share, MIN_SEND_BUFFER_BYTES) - stream.outgoing.size
+        senders, whole = max(1, self._senders), self._settings.send_buffer_bytes
+        shared = min(whole, SHARED_SEND_BUFFER_BYTES, CROWDED_SEND_BUFFER_BYTES // senders)
+        return max(whole // senders, shared) - stream.outgoing.size
 
     def _drop_output(self, stream: StreamState) -> None:
         if stream.outgoing.size:

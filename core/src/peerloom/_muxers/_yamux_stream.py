@@ -50,6 +50,8 @@ class YamuxStream(MuxedStream):
             await self._take_turn()
             while not (data := self._session.read(self._state, max_bytes)):
                 self._raise_if_unreadable()
+                if self._state.outgoing.size:
+                    self._link.flush_now()
                 await self._readable.wait()
         finally:
             self._receiving = False

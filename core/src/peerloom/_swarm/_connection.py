@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -19,7 +18,8 @@ from peerloom._errors import (
 from peerloom._stream import Stream
 
 from ._multistream import Proposer, Responder
-from ._negotiate import negotiate
+from ._negotiate import NEGOTIATION_SECONDS, READ_BYTES, negotiate
+from ._optimistic_stream import OptimisticStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from ._protocols import ProtocolTable
     from ._record import Record
 
-NEGOTIATION_SECONDS: Final = 10.0  # as rust-libp2p's substream upgrade
 CLOSE_SECONDS: Final = 2.0  # saying goodbye may not hold a shutdown longer
-READ_BYTES: Final = 65536
 
 _LINK_ERRORS: Final = (
     PeerloomError,
@@ -55,14 +53,16 @@ class Connection:
         intended: whether this node had no more use for it when it ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the pool's parts, each once
         self,
         info: ConnectionInfo,
         link: MuxedLink,
         protocols: ProtocolTable,
         offer: Callable[[str, InboundProtocol, Stream], bool],
         record: Record,
+        dropped: Callable[[Callable[[], None]], None],
     ) -> None:
+        """Take into service; `dropped` is given what resets a stream that was not closed."""
         self.info = info
         self.holding = 0
         self._record = record
@@ -71,7 +71,7 @@ class Connection:
         self._offer = offer
         self._scope = anyio.CancelScope()
         self._releases: set[Callable[[], None]] = set()
-        self._dropped: deque[Callable[[], None]] = deque()
+        self._dropped = dropped
         self.intended = False
         self._cause: str | None = None
 
@@ -115,12 +115,6 @@ class Connection:
             finally:  # also when whoever closes it is cancelled
                 self._scope.cancel()
 
-    def reset_dropped(self) -> None:
-        """Reset the streams that were dropped without being closed."""
-        while self._dropped:
-            self._dropped.popleft()()
-            self._record.stream_dropped()
-
     async def open_stream(self, protocols: Sequence[str]) -> Stream:
         """Open a stream and agree on a protocol.
 
@@ -144,6 +138,21 @@ class Connection:
             muxed.reset()
             raise
         return self._stream(muxed, protocol, early, None)
+
+    async def open_at_once(self, protocol: str, refused: Callable[[], None]) -> Stream:
+        """Open a stream without waiting until the other side has agreed to the protocol.
+
+        See `OptimisticStream` for when it is known; `refused` hears if it does not agree.
+        """
+        muxed = await self._link.open_stream()
+        proposer = Proposer((protocol,))
+        try:
+            await muxed.send(proposer.start())
+        except BaseException:
+            muxed.reset()
+            raise
+        optimistic = OptimisticStream(muxed, proposer, self.info.peer, refused)
+        return self._stream(optimistic, protocol, b"", None)
 
     async def _accept_streams(self, tasks: TaskGroup) -> None:
         while True:
@@ -199,5 +208,5 @@ class Connection:
             self.info,
             early=early,
             on_finished=finished,
-            on_dropped=self._dropped.append,
+            on_dropped=self._dropped,
         )

@@ -15,6 +15,7 @@ from ._dial_plan import needs_resolving, ranked
 from ._dial_race import DialRace
 from ._errors import Refused
 from ._resolve import resolve
+from ._upgrade import GuessFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from peerloom._links import Transport
     from peerloom._peer_id import PeerId
 
+    from ._acquaintances import Acquaintances
     from ._record import Record
     from ._surroundings import Surroundings
     from ._upgrade import Upgrader
@@ -52,11 +54,13 @@ class Dialer:
         upgrader: Upgrader,
         around: Surroundings,
         record: Record,
+        acquaintances: Acquaintances,
     ) -> None:
         self._transport_for = transport_for
         self._upgrader = upgrader
         self._around = around
         self._record = record
+        self._acquaintances = acquaintances
 
     async def dial(
         self, peer: PeerId | None, addresses: Sequence[Multiaddr], own: Sequence[Multiaddr]
@@ -101,15 +105,31 @@ class Dialer:
         reason = self._around.gate("dial", expected, address)
         if reason is not None:
             raise Refused(reason)
+        try:
+            return await self._connect(transport, bare, expected)
+        except GuessFailed:
+            assert expected is not None
+            self._acquaintances.took_security(expected, None)
+            return await self._connect(transport, bare, expected)
+
+    async def _connect(
+        self, transport: Transport, address: Multiaddr, expected: PeerId | None
+    ) -> MuxedLink:
         options = DialOptions(role=Role.DIALER, expected=expected)
-        raw = await _bounded(transport.dial(bare, options), DIAL_SECONDS, "not connected")
-        if isinstance(raw, RawLink):
-            upgrade = self._upgrader.upgrade(raw, Role.DIALER, expected)
-            return await _bounded(upgrade, UPGRADE_SECONDS, "not secured and muxed")
-        if expected is not None and raw.peer != expected:
-            await raw.aclose()
-            raise WrongPeerId(expected, raw.peer)
-        return raw
+        link = await _bounded(transport.dial(address, options), DIAL_SECONDS, "not connected")
+        if isinstance(link, RawLink):
+            return await self._upgraded(link, expected)
+        if expected is not None and link.peer != expected:
+            await link.aclose()
+            raise WrongPeerId(expected, link.peer)
+        return link
+
+    async def _upgraded(self, raw: RawLink, expected: PeerId | None) -> MuxedLink:
+        known = self._acquaintances.security_of(expected)
+        upgrade = self._upgrader.upgrade(raw, Role.DIALER, expected, known)
+        link = await _bounded(upgrade, UPGRADE_SECONDS, "not secured and muxed")
+        self._acquaintances.took_security(link.peer, link.security)
+        return link
 
 
 async def _bounded(work: Awaitable[T], seconds: float, what: str) -> T:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from peerloom._isolation import Seam
+from multiaddr import Multiaddr
+
+from peerloom._behaviour import Behaviour
+from peerloom._isolation import PlainSeam
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from multiaddr import Multiaddr
-
-    from peerloom._behaviour import Behaviour
     from peerloom._endpoint import ConnectionInfo
     from peerloom._peer_id import PeerId
 
@@ -33,20 +33,23 @@ class KeepAlive:
     def __init__(
         self, idle_seconds: float, failed: Callable[[str, str, BaseException], None]
     ) -> None:
-        """Take what hears of an owner's behaviour that raised, and in which method."""
+        """Take what hears of an owner's behaviour that raised, and where."""
         self._idle_seconds = idle_seconds
         self._failed = failed
         self._behaviours: dict[str, tuple[Behaviour, ...]] = {}
+        self._voters: tuple[tuple[str, Behaviour], ...] = ()
         self._protected: set[PeerId] = set()
         self._unheld_since: dict[int, float] = {}
 
     def install(self, owner: str, behaviours: Sequence[Behaviour]) -> None:
         """Replace the behaviours of an owner."""
         self._behaviours[owner] = tuple(behaviours)
+        self._find_voters()
 
     def withdraw(self, owner: str) -> None:
         """Forget the behaviours of an owner."""
         self._behaviours.pop(owner, None)
+        self._find_voters()
 
     def protect(self, peer: PeerId) -> None:
         """Hold connections to this peer."""
@@ -67,8 +70,8 @@ class KeepAlive:
         """What the behaviours know of a peer's addresses."""
         found: list[Multiaddr] = []
         for owner, behaviour in self._each():
-            with Seam(partial(self._failed, owner, "addresses_of")):
-                found += behaviour.addresses_of(peer)
+            with PlainSeam(partial(self._failed, owner, "addresses_of of its behaviour")):
+                found += _addresses(behaviour.addresses_of(peer))
         return found
 
     def idle(self, connections: Iterable[C], now: float) -> list[C]:
@@ -87,11 +90,19 @@ class KeepAlive:
         if connection.holding or connection.info.peer in self._protected:
             return True
         return any(
-            self._votes(owner, behaviour, connection.info) for owner, behaviour in self._each()
+            self._votes(owner, behaviour, connection.info) for owner, behaviour in self._voters
+        )
+
+    def _find_voters(self) -> None:
+        """Those that may hold anything at all: most do not, and each is asked a thousand times."""
+        self._voters = tuple(
+            (owner, behaviour)
+            for owner, behaviour in self._each()
+            if getattr(behaviour.keep_alive, "__func__", None) is not Behaviour.keep_alive
         )
 
     def _votes(self, owner: str, behaviour: Behaviour, connection: ConnectionInfo) -> bool:
-        with Seam(partial(self._failed, owner, "keep_alive")):
+        with PlainSeam(partial(self._failed, owner, "keep_alive of its behaviour")):
             return behaviour.keep_alive(connection)
         return False
 
@@ -102,3 +113,10 @@ class KeepAlive:
             for owner, behaviours in self._behaviours.items()
             for behaviour in behaviours
         ]
+
+
+def _addresses(given: Iterable[object]) -> Iterator[Multiaddr]:
+    for address in given:
+        if not isinstance(address, Multiaddr):
+            raise TypeError(f"{address!r} is no Multiaddr")
+        yield address

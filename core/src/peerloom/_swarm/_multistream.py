@@ -53,11 +53,14 @@ class Negotiation(ABC):
         if self._greeted:
             return self._proposal_received(line)
         self._greeted = True  # it was compared byte by byte
-        return b""
+        return self._greeting_received()
 
     @abstractmethod
     def start(self) -> bytes:
-        """What to send first."""
+        """What to send first; may be empty."""
+
+    @abstractmethod
+    def _greeting_received(self) -> bytes: ...
 
     @abstractmethod
     def _proposal_received(self, line: str) -> bytes: ...
@@ -75,6 +78,9 @@ class Proposer(Negotiation):
         """What to send first."""
         return _line(HEADER) + _line(self._protocols[0])
 
+    def _greeting_received(self) -> bytes:
+        return b""
+
     def _proposal_received(self, line: str) -> bytes:
         if line == self._protocols[self._proposed]:
             self.protocol = line
@@ -88,7 +94,11 @@ class Proposer(Negotiation):
 
 
 class Responder(Negotiation):
-    """The side that is asked; `speaks` says which protocols it accepts."""
+    """The side that is asked; `speaks` says which protocols it accepts.
+
+    It returns the greeting rather than beginning with it, so that greeting and answer are one
+    write where the other side proposes at once.
+    """
 
     def __init__(self, speaks: Callable[[str], bool]) -> None:
         super().__init__()
@@ -96,7 +106,10 @@ class Responder(Negotiation):
         self._refused = 0
 
     def start(self) -> bytes:
-        """What to send first."""
+        """What to send first: nothing."""
+        return b""
+
+    def _greeting_received(self) -> bytes:
         return _line(HEADER)
 
     def _proposal_received(self, line: str) -> bytes:

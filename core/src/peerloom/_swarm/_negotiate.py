@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ._multistream import Negotiation
+
+NEGOTIATION_SECONDS: Final = 10.0  # as rust-libp2p's substream upgrade
+READ_BYTES: Final = 65536
 
 
 async def negotiate(
@@ -25,7 +28,23 @@ async def negotiate(
     Raises `NegotiationFailed`, `ProtocolNotSupported`, `StreamReset`. The caller bounds the time.
     """
     try:
-        await send(negotiation.start())
+        if first := negotiation.start():
+            await send(first)
+    except StreamReset:
+        raise
+    except anyio.BrokenResourceError as error:
+        raise _hung_up() from error
+    return await hear_out(negotiation, send, receive, early)
+
+
+async def hear_out(
+    negotiation: Negotiation,
+    send: Callable[[bytes], Awaitable[None]],
+    receive: Callable[[], Awaitable[bytes]],
+    early: bytes = b"",
+) -> tuple[str, bytes]:
+    """`negotiate` from where its first words have been sent."""
+    try:
         data = early or await receive()
         while True:
             answer = negotiation.receive(data)
@@ -37,4 +56,8 @@ async def negotiate(
     except StreamReset:
         raise
     except (anyio.EndOfStream, anyio.BrokenResourceError) as error:
-        raise NegotiationFailed("the other side hung up during the negotiation") from error
+        raise _hung_up() from error
+
+
+def _hung_up() -> NegotiationFailed:
+    return NegotiationFailed("the other side hung up during the negotiation")

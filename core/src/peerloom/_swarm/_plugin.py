@@ -15,6 +15,7 @@ from peerloom._commands import (
     Status,
     StopListening,
 )
+from peerloom._shared_events import IdentifyReceived
 from peerloom._transports import QuicSettings, QuicTransport, TcpTransport
 from peerloom.plugin import PluginInfo, hookimpl
 
@@ -58,8 +59,8 @@ class SwarmPlugin:
 
     @hookimpl
     def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:
-        """Those that count."""
-        return Meters(ctx).handlers()
+        """Those that count, and one that learns what peers speak."""
+        return [*Meters(ctx).handlers(), IdentifyReceived.heard_by(self._on_identified)]
 
     @hookimpl
     def peerloom_command_handlers(self, ctx: PluginContext) -> list[CommandHandler]:  # noqa: ARG002
@@ -81,6 +82,9 @@ class SwarmPlugin:
         """Counters and bounds of the swarm."""
         return {**self._swarm.status(), "quic": self._quic.status()}
 
+    def _on_identified(self, event: IdentifyReceived) -> None:
+        self._swarm.peer_speaks(event.peer, event.protocols)
+
     def _sweep(self) -> None:
         self._swarm.close_idle()
         self._ctx.wake_at(self._ctx.runtime.now() + SWEEP_SECONDS, self._sweep)
@@ -99,7 +103,10 @@ class SwarmPlugin:
 
     async def _open_stream(self, command: OpenStream) -> Stream:
         return await self._swarm.open_stream(
-            command.peer, command.protocols, allow_limited=command.allow_limited
+            command.peer,
+            command.protocols,
+            allow_limited=command.allow_limited,
+            optimistic=command.optimistic,
         )
 
     async def _connections(self, command: Connections) -> tuple[ConnectionInfo, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ from ._connection import Connection
 from ._errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peerloom._links import MuxedLink, Role
     from peerloom._peer_id import PeerId
     from peerloom._runtime import Runtime
@@ -51,6 +54,7 @@ class ConnectionPool:
         self._removed = anyio.Event()
         self._connections: dict[int, Connection] = {}
         self._by_peer: dict[PeerId, dict[int, Connection]] = {}
+        self._dropped: deque[Callable[[], None]] = deque()
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -95,7 +99,9 @@ class ConnectionPool:
             raise Refused(reason)
         established = limits.establish(link.peer)
         info = self._describe(link, role)
-        connection = Connection(info, link, protocols, self._around.offer, self._record)
+        connection = Connection(
+            info, link, protocols, self._around.offer, self._record, self._dropped.append
+        )
         self._connections[info.id] = connection
         self._by_peer.setdefault(link.peer, {})[info.id] = connection
         self._tasks.running.start_soon(self._run, connection, limits, keep_alive)
@@ -119,10 +125,15 @@ class ConnectionPool:
 
     def close_idle(self, keep_alive: KeepAlive) -> None:
         """Close the connections that nothing has held for long enough."""
-        for connection in self._connections.values():
-            connection.reset_dropped()
+        self._reset_dropped()
         for connection in keep_alive.idle(self._connections.values(), self._runtime.now()):
             self._tasks.running.start_soon(_close, [connection], "nothing needs it")
+
+    def _reset_dropped(self) -> None:
+        """Reset the streams that were dropped without being closed."""
+        while self._dropped:
+            self._dropped.popleft()()
+            self._record.stream_dropped()
 
     def _describe(self, link: MuxedLink, role: Role) -> ConnectionInfo:
         return ConnectionInfo(

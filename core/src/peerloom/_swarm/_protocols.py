@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from peerloom._behaviour import InboundProtocol
 from peerloom._errors import PluginError, StreamError, StreamLimitReached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from peerloom._behaviour import Behaviour, InboundProtocol
+    from peerloom._behaviour import Behaviour
     from peerloom._peer_id import PeerId
 
 
@@ -40,11 +41,13 @@ class ProtocolTable:
     def install(self, owner: str, behaviours: Sequence[Behaviour]) -> bool:
         """Replace what an owner serves; gives whether the protocols changed.
 
-        Raises `PluginError` if another owner serves one of them; then nothing changes.
+        Raises `PluginError` if another owner serves one of them, or if one is none; then nothing
+        changes.
         """
         entries: dict[str, Entry] = {}
         for behaviour in behaviours:
             for protocol, inbound in behaviour.protocols.items():
+                _check_kinds(protocol, inbound, owner)
                 self._check_free(protocol, owner, entries)
                 entries[protocol] = Entry(owner, inbound)
         before = self.names()
@@ -121,3 +124,11 @@ class ProtocolTable:
         self._entries = {
             name: entry for name, entry in self._entries.items() if entry.owner != owner
         }
+
+
+def _check_kinds(protocol: object, inbound: object, owner: str) -> None:
+    if not isinstance(protocol, str) or not isinstance(inbound, InboundProtocol):
+        raise PluginError(
+            f"{owner} serves {protocol!r} by {inbound!r}: map a protocol id, which is text, to an "
+            "InboundProtocol"
+        )

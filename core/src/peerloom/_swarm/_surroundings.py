@@ -35,7 +35,7 @@ class Surroundings:
         offer: hands an inbound stream to its owner; False when there is no room for it.
         gate: may refuse a dial or a connection by giving a reason.
         find_peer: finds addresses of a peer of whom none is known.
-        behaviour_failed: hears that a plugin's behaviour raised, and in which method.
+        part_failed: hears that a plugin's behaviour or transport raised, and where.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Surroundings:
         self.offer = offer
         self.gate: Callable[[GateStage, PeerId | None, Multiaddr], str | None] = _let_pass
         self.find_peer: Callable[[PeerId], Awaitable[Sequence[Multiaddr]]] = _find_nobody
-        self.behaviour_failed: Callable[[str, str, BaseException], None] = _raise
+        self.part_failed: Callable[[str, str, BaseException], None] = _raise
 
 
 class Tasks:
@@ -70,7 +70,7 @@ def _let_pass(_stage: GateStage, _peer: PeerId | None, _address: Multiaddr) -> s
     return None
 
 
-def _raise(_owner: str, _method: str, error: BaseException) -> None:
+def _raise(_owner: str, _where: str, error: BaseException) -> None:
     raise error
 
 

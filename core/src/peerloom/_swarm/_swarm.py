@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +22,7 @@ from peerloom._events import (
 )
 from peerloom._links import MuxedLink, Role
 
+from ._acquaintances import Acquaintances
 from ._arrivals import Arrivals
 from ._dialer import Dialer
 from ._dials import Dials
@@ -34,9 +36,8 @@ from ._surroundings import Tasks
 from ._transport_table import TransportTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
-    from anyio.abc import TaskStatus
     from multiaddr import Multiaddr
 
     from peerloom._behaviour import Behaviour, GateStage
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from peerloom._runtime import Runtime
     from peerloom._stream import Stream
 
+    from ._connection import Connection
     from ._surroundings import Surroundings
     from ._upgrade import Upgrader
 
@@ -72,11 +74,12 @@ class Swarm:
         self._tasks = Tasks()
         self._limits = ConnectionLimits(config.limits)
         self._protocols = ProtocolTable()
-        self._transports = TransportTable()
-        self._keep_alive = KeepAlive(
-            config.keep_alive_seconds,
-            lambda *what: around.behaviour_failed(*what),  # noqa: PLW0108 - set later
-        )
+
+        def failed(owner: str, where: str, error: BaseException) -> None:
+            around.part_failed(owner, where, error)  # set later
+
+        self._transports = TransportTable(failed)
+        self._keep_alive = KeepAlive(config.keep_alive_seconds, failed)
         self._record = Record()
         self._pool = ConnectionPool(local_peer, around, self._tasks, runtime, self._record)
         self._arrivals = Arrivals(
@@ -89,7 +92,10 @@ class Swarm:
             self._record,
         )
         self._listeners = Listeners(around.sink, self._record, self._arrivals.admit)
-        self._dialer = Dialer(self._transports.find, upgrader, around, self._record)
+        self._acquaintances = Acquaintances()
+        self._dialer = Dialer(
+            self._transports.find, upgrader, around, self._record, self._acquaintances
+        )
         self._dials = Dials(
             around,
             self._tasks,
@@ -104,13 +110,13 @@ class Swarm:
 
     # -- life
 
-    async def run(self, *, task_status: TaskStatus[None]) -> None:
+    async def run(self, started: Callable[[], None]) -> None:
         """Serve until `close`; cancellation from outside does not cut connections off."""
         try:
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as tasks:
                     self._tasks.group = tasks
-                    task_status.started()
+                    started()
                     await self._closing.wait()
                     await self._pool.close_all("the node is shutting down")
                     tasks.cancel_scope.cancel()
@@ -127,9 +133,13 @@ class Swarm:
         self._around.gate = gate
 
     async def close(self) -> None:
-        """Close every connection, in parallel and within 2 s, then all listeners."""
+        """Close every connection, in parallel and within 2 s, then all listeners.
+
+        A swarm that does not run yet ends as soon as it does.
+        """
         self._closing.set()
-        await self._closed.wait()
+        if self._tasks.group is not None:
+            await self._closed.wait()
 
     @property
     def local_peer(self) -> PeerId:
@@ -241,20 +251,37 @@ class Swarm:
         *,
         allow_limited: bool = False,
         connection_id: int | None = None,
+        optimistic: bool = False,
     ) -> Stream:
         """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        chosen = await self._connection_for(
+            peer, allow_limited=allow_limited, connection_id=connection_id
+        )
+        first, known = protocols[0], self._acquaintances.speaks(peer, protocols[0])
+        if known or (known is None and optimistic and len(protocols) == 1):
+            refused = partial(self._acquaintances.refused, peer, first)
+            return await chosen.open_at_once(first, refused)
+        return await chosen.open_stream(protocols)
+
+    async def _connection_for(
+        self, peer: PeerId, *, allow_limited: bool, connection_id: int | None
+    ) -> Connection:
         if connection_id is not None:
             chosen = self._pool.find(connection_id)
             if chosen is None or chosen.info.peer != peer:
                 raise LinkClosed(f"connection {connection_id} to {peer} has ended")
-            return await chosen.open_stream(protocols)
+            return chosen
         chosen = self._pool.best(peer, allow_limited=allow_limited)
         if chosen is None:
             await self.dial(peer)
             chosen = self._pool.best(peer, allow_limited=allow_limited)
         if chosen is None:
             raise StreamError(f"only a limited connection leads to {peer}: allow_limited=True")
-        return await chosen.open_stream(protocols)
+        return chosen
+
+    def peer_speaks(self, peer: PeerId, protocols: Collection[str]) -> None:
+        """A peer has listed the protocols that it accepts."""
+        self._acquaintances.said(peer, protocols)
 
     # -- links
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 from attrs import evolve
 
-from peerloom._errors import HandshakeFailed, NegotiationFailed
+from peerloom._errors import HandshakeFailed, NegotiationFailed, ProtocolNotSupported
 from peerloom._links import Role
 
 from ._multistream import Proposer, Responder
-from ._negotiate import negotiate
+from ._negotiate import READ_BYTES, hear_out, negotiate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from ._multistream import Negotiation
 
-READ_BYTES = 65536
+
+class GuessFailed(NegotiationFailed):
+    """A peer did not take the security protocol that it was known to speak: dial anew, and ask."""
 
 
 class Muxer(Protocol):
@@ -52,28 +54,37 @@ class Upgrader:
         self._securities = {each.protocol_id: each for each in securities}
         self._muxers = {each.protocol_id: each for each in muxers}
 
-    async def upgrade(self, raw: RawLink, role: Role, expected: PeerId | None) -> MuxedLink:
+    async def upgrade(
+        self, raw: RawLink, role: Role, expected: PeerId | None, known: str | None = None
+    ) -> MuxedLink:
         """Secure and mux a raw link, closing it when that fails.
 
-        Raises `RemoteProtocolError` in its kinds, `ProtocolNotSupported`. The caller bounds the
-        time.
+        A dialler whose first choice is `known` to be spoken saves a round trip: the handshake
+        begins behind the proposal. Raises `GuessFailed` if it was wrong; `RemoteProtocolError` in
+        its kinds, `ProtocolNotSupported`. The caller bounds the time.
         """
         try:
-            return await self._upgrade(raw, role, expected)
+            return await self._upgrade(raw, role, expected, known)
         except BaseException:
             await anyio.aclose_forcefully(raw.stream)
             raise
 
-    async def _upgrade(self, raw: RawLink, role: Role, expected: PeerId | None) -> MuxedLink:
+    async def _upgrade(
+        self, raw: RawLink, role: Role, expected: PeerId | None, known: str | None
+    ) -> MuxedLink:
         offered = [
             name for name in self._securities if raw.securities is None or name in raw.securities
         ]
-        name, early = await negotiate(
-            _negotiation(role, offered),
-            raw.stream.send,
-            lambda: raw.stream.receive(READ_BYTES),
-        )
-        handshake = self._securities[name].handshake(role, expected)
+        if known is not None and role is Role.DIALER and offered[:1] == [known]:
+            name, handshake = known, self._securities[known].handshake(role, expected)
+            early = await _begin_at_once(raw.stream, Proposer([known]), handshake)
+        else:
+            name, early = await negotiate(
+                _negotiation(role, offered),
+                raw.stream.send,
+                lambda: raw.stream.receive(READ_BYTES),
+            )
+            handshake = self._securities[name].handshake(role, expected)
         secured = await _shake_hands(raw.stream, handshake, early)
         muxer = secured.muxer
         if muxer is None:
@@ -98,6 +109,16 @@ class Upgrader:
             _negotiation(role, list(self._muxers)), send, receive, b"".join(secured.early_data)
         )
         return evolve(secured, early_data=[leftover] if leftover else []), muxer
+
+
+async def _begin_at_once(pipe: ByteStream, proposer: Proposer, handshake: Handshake) -> bytes:
+    """Propose and begin in one; gives what arrived behind the agreement."""
+    try:
+        await pipe.send(proposer.start() + handshake.step(b""))
+        _, early = await hear_out(proposer, pipe.send, lambda: pipe.receive(READ_BYTES))
+    except (NegotiationFailed, ProtocolNotSupported, anyio.BrokenResourceError) as error:
+        raise GuessFailed(f"the guess that it takes a handshake at once: {error}") from error
+    return early
 
 
 async def _shake_hands(pipe: ByteStream, handshake: Handshake, early: bytes) -> Secured:

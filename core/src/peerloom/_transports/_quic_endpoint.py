@@ -7,9 +7,11 @@ from errno import ECONNREFUSED
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from peerloom._addresses import quic_address
 from peerloom._links import Role
+from peerloom._muxers._wakeup import Wakeup
 
 from ._quic_engine import CONNECTION_ID_BYTES, QUIC_V1, EngineFailed
 from ._quic_link import QuicLink
@@ -68,6 +70,8 @@ class QuicEndpoint:
         self._dialing: dict[QuicLink, SocketAddress] = {}
         self._timers = Timers()
         self._blocked: dict[QuicLink, None] = {}
+        self._due: dict[QuicLink, None] = {}
+        self._due_now = Wakeup()
         self._unblocking: anyio.Event | None = None
         self._sleep: anyio.CancelScope | None = None
         self._leases = 0
@@ -106,6 +110,7 @@ class QuicEndpoint:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._unblock)
+                tasks.start_soon(self._transmit_due)
                 await self._serve()
                 tasks.cancel_scope.cancel()
         finally:
@@ -187,6 +192,7 @@ class QuicEndpoint:
 
     def transmit(self, link: QuicLink) -> None:
         """Send what the link has to send, and remember its next deadline."""
+        self._due.pop(link, None)
         if self._socket.blocked:
             self._blocked[link] = None
         elif not self._socket.closed:
@@ -196,6 +202,23 @@ class QuicEndpoint:
                 if self._socket.blocked and self._unblocking is not None:
                     self._unblocking.set()
         self._schedule(link)
+
+    def transmit_soon(self, link: QuicLink) -> None:
+        """Send what the link has to send once everybody who is awake has had a turn.
+
+        What several streams say at once is one datagram then, and engines pace datagrams.
+        """
+        self._due[link] = None
+        self._due_now.set()
+
+    async def _transmit_due(self) -> None:
+        while True:
+            if not self._due:
+                await self._due_now.wait()
+            await checkpoint()
+            due, self._due = self._due, {}
+            for link in due:
+                self.transmit(link)
 
     async def _unblock(self) -> None:
         """Send what the system had no room for, as soon as it has."""
@@ -317,6 +340,7 @@ class QuicEndpoint:
         self._half_open.discard(link)
         self._dialing.pop(link, None)
         self._blocked.pop(link, None)
+        self._due.pop(link, None)
         self._timers.forget(link)
         link.forget()
         self._close_if_unused()

@@ -51,6 +51,10 @@ class Outlet(Protocol):
         """Send what the link has to send, and remember its next deadline."""
         ...
 
+    def transmit_soon(self, link: QuicLink) -> None:
+        """The same, together with what others are about to say."""
+        ...
+
     def route(self, link: QuicLink, connection_id: bytes, *, valid: bool) -> None:
         """Datagrams to that id are the link's from now on, or no longer."""
         ...
@@ -175,8 +179,8 @@ class QuicLink(MuxedLink):
     # -- what its streams ask
 
     def transmit(self) -> None:
-        """Send what the engine has to send."""
-        self._outlet.transmit(self)
+        """Send what the engine has to send, together with what others are about to say."""
+        self._outlet.transmit_soon(self)
 
     def arrived(self) -> None:
         """The other side has opened a stream."""

@@ -50,21 +50,24 @@ class QuicTransport(Transport):
         spawn: runs the task of a socket; it ends by itself when the socket is used no more.
         settings: the bounds of a connection.
         engines: what speaks QUIC; chosen and tested on first use by default.
+        bind: makes a bound socket, or what stands for one in a simulation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a transport needs, each once
         self,
         identity: KeyPair,
         runtime: Runtime,
         spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object],
         settings: QuicSettings | None = None,
         engines: QuicEngines | None = None,
+        bind: Callable[[socket.AddressFamily, str, int], UdpSocket] = UdpSocket.bind,
     ) -> None:
         self._identity = identity
         self._runtime = runtime
         self._spawn = spawn
         self._settings = settings or QuicSettings()
         self._engines = engines
+        self._bind = bind
         self._choosing = anyio.Lock()
         self._listening: list[tuple[socket.AddressFamily, QuicEndpoint]] = []
         self._dialing: dict[socket.AddressFamily, QuicEndpoint] = {}
@@ -97,7 +100,7 @@ class QuicTransport(Transport):
         family, host, port = found
         engines = await self._chosen()
         try:
-            sock = UdpSocket.bind(family, host, port)
+            sock = self._bind(family, host, port)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             reason = error.strerror or str(error)
@@ -140,7 +143,7 @@ class QuicTransport(Transport):
     def _own_socket(self, family: socket.AddressFamily, engines: QuicEngines) -> QuicEndpoint:
         endpoint = self._dialing.get(family)
         if endpoint is None or endpoint.closed:
-            sock = UdpSocket.bind(family, _ANY[family], 0)
+            sock = self._bind(family, _ANY[family], 0)
             endpoint = self._dialing[family] = self._start(sock, engines)
         return endpoint
 

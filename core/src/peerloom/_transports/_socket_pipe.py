@@ -9,17 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from anyio.abc import ByteStream
 from anyio.lowlevel import checkpoint
+
+from peerloom._links import EagerPipe
 
 if TYPE_CHECKING:
     import socket
 
 LEAST_READ_BYTES: Final = 16 * 1024  # an idle connection shall not cost a large buffer
-MOST_READ_BYTES: Final = 512 * 1024
+MOST_READ_BYTES: Final = 1024 * 1024
+SMALL_READ_BYTES: Final = 2 * 1024  # behind one message nothing more is to be expected
 
 
-class SocketPipe(ByteStream):
+class SocketPipe(EagerPipe):
     """Owns a connected, non-blocking stream socket.
 
     One task may read and one may write at a time. Reads ask for more when they come back full,
@@ -29,16 +31,21 @@ class SocketPipe(ByteStream):
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._read_bytes = LEAST_READ_BYTES
+        self._drained = False
         self._closed = False
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
-        await checkpoint()
+        if self._drained:
+            self._drained = False
+            await self._wait_readable()
+        else:
+            await checkpoint()
         while True:
             try:
                 data = self._socket.recv(min(max_bytes, self._read_bytes))
             except (BlockingIOError, InterruptedError):
-                await anyio.wait_readable(self._socket)
+                await self._wait_readable()
             except OSError as error:
                 raise self._broken() from error
             else:
@@ -48,8 +55,10 @@ class SocketPipe(ByteStream):
                 return data
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
-        """Hand all of it to the system, waiting while its buffer is full."""
-        await checkpoint()
+        """Hand all of it to the system, waiting only while its buffer is full.
+
+        It is no checkpoint otherwise: whoever writes waits for what there is to write.
+        """
         left = memoryview(item)
         while left:
             try:
@@ -58,6 +67,13 @@ class SocketPipe(ByteStream):
                 await anyio.wait_writable(self._socket)
             except OSError as error:
                 raise self._broken() from error
+
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand the system what it takes at once; a failure is left to the next `send`."""
+        try:
+            return self._socket.send(data)
+        except OSError:
+            return 0
 
     async def send_eof(self) -> None:
         """End the writing half."""
@@ -75,7 +91,13 @@ class SocketPipe(ByteStream):
             self._socket.close()
         await checkpoint()
 
+    async def _wait_readable(self) -> None:
+        if self._closed:
+            raise anyio.ClosedResourceError
+        await anyio.wait_readable(self._socket)
+
     def _adapt(self, received: int) -> None:
+        self._drained = 0 < received <= SMALL_READ_BYTES
         if received == self._read_bytes:
             self._read_bytes = min(2 * received, MOST_READ_BYTES)
         elif received < self._read_bytes // 8:

@@ -35,12 +35,13 @@ _SECURITIES: Final[dict[str, Callable[[KeyPair], tuple[Any, Any]]]] = {
 
 
 def create_host(settings: Fields) -> BasicHost:
-    _only("transports", settings["transports"], ["tcp"])
-    _only("muxers", settings["muxers"], ["yamux"])
+    _one_of("transports", settings["transports"], ["tcp"], ["quic"])
+    _one_of("muxers", settings["muxers"], ["yamux"])
     keys = _named(_KEYS, settings["identity"])()
     host: Any = new_host(
         key_pair=keys,
         muxer_preference="YAMUX",
+        enable_quic=settings["transports"] == ["quic"],
         sec_opt=dict(_named(_SECURITIES, name)(keys) for name in settings["security"]),
     )
     _tame(host)
@@ -74,6 +75,6 @@ def _named(table: dict[str, Any], name: str) -> Any:
     return table[name]
 
 
-def _only(what: str, wanted: list[str], offered: list[str]) -> None:
-    if wanted != offered:
-        raise Unsupported(f"this peer offers the {what} {offered} only")
+def _one_of(what: str, wanted: list[str], *offered: list[str]) -> None:
+    if wanted not in offered:
+        raise Unsupported(f"this peer offers the {what} {' or '.join(map(str, offered))} only")

@@ -1,0 +1,19 @@
+"""What must be reached: how many times better than each peer ours has to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TARGETS: Final[Mapping[str, Mapping[str, float]]] = {
+    "stream-tcp-tls": {"py-libp2p": 12, "js-libp2p": 2, "blocking-tls": 0.5},
+    "stream-tcp-noise": {"py-libp2p": 10, "js-libp2p": 2.5},
+    "stream-quic": {"py-libp2p": 40, "js-libp2p": 1.2},
+    "stream-parallel": {"one-stream": 0.8},
+    "stream-wan": {"py-libp2p": 3, "js-libp2p": 0.8, "plain-tcp": 0.7},
+    "stream-open": {"py-libp2p": 5},
+    "handshake": {"py-libp2p": 2, "js-libp2p": 1},
+    "latency": {"py-libp2p": 3},
+}

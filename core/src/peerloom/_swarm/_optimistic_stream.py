@@ -1,0 +1,119 @@
+"""OptimisticStream: data goes out behind the proposal of a protocol, before it is agreed to.
+
+libp2p/specs, connections: a peer that refuses takes what follows the proposal for further
+proposals, and resets the stream; no handler ever sees any of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from peerloom._errors import NegotiationFailed, ProtocolNotSupported, StreamReset
+from peerloom._links import MuxedStream
+
+from ._negotiate import NEGOTIATION_SECONDS, READ_BYTES, hear_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerloom._errors import PeerloomError
+    from peerloom._peer_id import PeerId
+
+    from ._multistream import Proposer
+
+# What goes out before the answer: more would only wait in the window of a peer that refuses.
+MAX_EARLY_BYTES: Final = 64 * 1024
+
+
+class OptimisticStream(MuxedStream):
+    """A muxed stream on which a protocol has been proposed; see `MuxedStream`.
+
+    The answer is awaited by the first `receive`, by `aclose`, and by `send` once 64 KiB are out:
+    these raise `ProtocolNotSupported` or `NegotiationFailed` if there is no agreement, and
+    `StreamReset` if the other side, confused by what followed, cuts the stream off instead.
+    """
+
+    def __init__(
+        self, muxed: MuxedStream, proposer: Proposer, peer: PeerId, refused: Callable[[], None]
+    ) -> None:
+        """Take over a stream whose proposal is sent; `refused` hears if nothing comes of it."""
+        self._muxed = muxed
+        self._proposer = proposer
+        self._peer = peer
+        self._refused = refused
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._agreed = False
+        self._failure: PeerloomError | None = None
+        self._early = b""
+        self._sent = 0
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Up to `max_bytes` bytes, at least one."""
+        if not self._agreed:
+            await self._agree()
+        if self._early:
+            chunk, self._early = self._early[:max_bytes], self._early[max_bytes:]
+            return chunk
+        return await self._muxed.receive(max_bytes)
+
+    async def send(self, item: bytes | bytearray | memoryview) -> None:
+        """Send all of it."""
+        left = memoryview(item)
+        if not self._agreed:
+            early = left[: MAX_EARLY_BYTES - self._sent]
+            self._sent += len(early)
+            await self._muxed.send(early)  # type: ignore[arg-type]  # streams take any buffer
+            left = left[len(early) :]
+            if not left:
+                return
+            await self._agree()
+        await self._muxed.send(item if len(left) == len(item) else left)  # type: ignore[arg-type]
+
+    async def send_eof(self) -> None:
+        """End the writing half."""
+        await self._muxed.send_eof()
+
+    async def aclose(self) -> None:
+        """Close both halves, once it is known that what was sent is for somebody."""
+        try:
+            if not self._agreed and self._failure is None:
+                await self._agree()
+        except BaseException:
+            self._muxed.reset()
+            raise
+        await self._muxed.aclose()
+
+    def reset(self) -> None:
+        """End both halves at once."""
+        self._muxed.reset()
+
+    async def _agree(self) -> None:
+        async with self._turn:
+            if self._failure is not None:
+                raise self._failure
+            if not self._agreed:
+                await self._hear_answer()
+
+    async def _hear_answer(self) -> None:
+        try:
+            with anyio.fail_after(NEGOTIATION_SECONDS):
+                _, self._early = await hear_out(
+                    self._proposer, self._muxed.send, lambda: self._muxed.receive(READ_BYTES)
+                )
+        except ProtocolNotSupported as error:
+            self._refused()
+            raise self._failed(ProtocolNotSupported(self._peer, error.protocols)) from None
+        except TimeoutError:
+            text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
+            raise self._failed(NegotiationFailed(text)) from None
+        except (NegotiationFailed, StreamReset) as error:
+            self._refused()
+            raise self._failed(error) from None
+        self._agreed = True
+
+    def _failed(self, error: PeerloomError) -> PeerloomError:
+        self._failure = error
+        self._muxed.reset()
+        return error
