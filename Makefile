@@ -20,7 +20,7 @@ METADATA := $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
 PACKAGES := $(METADATA:%/pyproject.toml=%)
 TYPED := core plugins tests scripts $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
 
-.PHONY: help setup demo test check lint types metadata interop bench constraints clean
+.PHONY: help setup demo test hostile check lint types metadata interop bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,9 +39,13 @@ $(INSTALLED): constraints.txt requirements-dev.in $(METADATA)
 demo: $(INSTALLED) ## two nodes on this machine: connect, talk, send a file, measure
 	$(BIN)/peerloom demo $(ARGS)
 
-test: $(INSTALLED) ## all tests but those against other implementations
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile \
+test: $(INSTALLED) ## all quick tests but those against other implementations
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow" \
 		--ignore tests/interop --ignore tests/nat $(ARGS)
+
+# In one process: the attackers have the other core. With ARGS="-m slow" only what `test` leaves out.
+hostile: $(INSTALLED) ## peers that attack, flood, stall and lie, quick tests and slow ones
+	$(BIN)/python -m pytest tests/hostile $(ARGS)
 
 interop: $(INSTALLED) ## the tests against other implementations of libp2p (needs Node.js 20)
 	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from peerloom._libp2p import KeyPair
+from peerloom._libp2p import KeyPair, noise_payload_message
 from peerloom._links import Role
 from peerloom._runtime import SystemRuntime
+from peerloom._security import Noise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peerloom._links import Handshake, RecordLayer, Secured, SecurityProtocol
     from peerloom._peer_id import PeerId
 
@@ -17,6 +20,31 @@ BOB = KeyPair.from_seed(b"b" * 32)
 MALLORY = KeyPair.from_seed(b"m" * 32)
 YAMUX = "/yamux/1.0.0"
 RUNTIME = SystemRuntime()
+
+
+def with_payload(change: Callable[[Any], None], noise: Noise | None = None) -> Noise:
+    """A node of Mallory whose handshake payload was tampered with before it was encrypted."""
+    liar = noise or Noise(MALLORY, RUNTIME, [YAMUX])
+    message = noise_payload_message().FromString(liar.payload)
+    change(message)
+    liar.payload = message.SerializeToString()
+    return liar
+
+
+LIES: dict[str, Callable[[Any], None]] = {
+    "a wrong signature": lambda m: setattr(m, "identity_sig", bytes(64)),
+    "no signature": lambda m: m.ClearField("identity_sig"),
+    "no key": lambda m: m.ClearField("identity_key"),
+    "somebody else's key": lambda m: setattr(m, "identity_key", BOB.public_key.to_protobuf()),
+    "somebody else's signature": lambda m: setattr(
+        m, "identity_sig", BOB.sign(b"noise-libp2p-static-key:" + bytes(32))
+    ),
+    "somebody else's whole payload": lambda m: m.ParseFromString(
+        Noise(BOB, RUNTIME, [YAMUX]).payload
+    ),
+    "an empty payload": lambda m: m.Clear(),
+    "a key of garbage": lambda m: setattr(m, "identity_key", b"garbage"),
+}
 
 
 class Pair(NamedTuple):

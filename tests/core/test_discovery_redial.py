@@ -265,10 +265,28 @@ def test_protected_peer_is_never_given_up_whatever_happens(events: list[tuple[An
         elif kind == "drop" and number:
             wishes.drop(who)
         assert len(wishes) <= 6
+        assert len(wishes._queue) <= 2 * len(wishes) + MAX_DIALS + 1
+        waiting = [
+            wish.due
+            for each, wish in wishes._wishes.items()
+            if wish.due is not None and each not in dialing
+        ]
+        assert wishes.next_deadline() == min(waiting, default=None)
         if peer(99) not in connected | dialing:
             deadline = wishes.next_deadline()
             assert deadline is not None
             assert deadline <= now + 60
+
+
+def test_peer_wished_for_anew_during_its_dial_is_dialled_once_that_has_ended() -> None:
+    wishes = Wishes(never)
+    wishes.add(peer(1), Persistence.PATIENT, 0.0, connected=False)
+    assert wishes.take_due(0.0) == (peer(1),)
+    wishes.drop(peer(1))
+    wishes.add(peer(1), Persistence.PATIENT, 1.0, connected=False)
+    assert wishes.take_due(2.0) == ()
+    wishes.on_dial_ended(peer(1), 3.0, failed=True)
+    assert wishes.take_due(3.0) == (peer(1),)
 
 
 def test_peer_that_this_node_closed_on_purpose_is_dialled_again_only_when_protected() -> None:

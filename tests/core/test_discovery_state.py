@@ -155,6 +155,28 @@ def test_facts_say_what_is_known() -> None:
     assert state.facts(peer(2)) is None
 
 
+def certified(state: DiscoveryState, number: int, *addresses: Multiaddr) -> None:
+    state.identified(peer(number), (), addresses, allow_loopback=False, certified=True)
+
+
+def test_newer_signed_record_replaces_what_the_peer_had_signed_for_before() -> None:
+    state = DiscoveryState()
+    certified(state, 1, direct(1), direct(2))
+    certified(state, 1, direct(2), direct(3))
+
+    assert set(state.addresses_of(peer(1))) == {direct(2), direct(3)}
+
+
+def test_signed_record_takes_out_neither_what_worked_nor_what_others_said() -> None:
+    state = DiscoveryState()
+    discovered(state, 1, direct(1))
+    certified(state, 1, direct(1), direct(2))
+    state.connected(connection(peer(1), direct(2)), 1)
+    certified(state, 1, direct(3))
+
+    assert set(state.addresses_of(peer(1))) == {direct(1), direct(2), direct(3)}
+
+
 def test_neighbour_is_not_reached_through_a_relay() -> None:
     state = DiscoveryState()
     discovered(state, 1, relayed(9), direct(1, "192.168.1.2"), source="mdns")

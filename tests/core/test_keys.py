@@ -280,3 +280,18 @@ def test_load_imports_py_libp2p_and_silences_its_log() -> None:
         "assert not logging.getLogger('libp2p.network.swarm').isEnabledFor(logging.ERROR)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_many_threads_may_load_py_libp2p_at_once() -> None:
+    """As nodes do that start side by side: its circular imports deadlock unless they take turns."""
+    code = (
+        "import time\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from peerloom._libp2p import load\n"
+        "def later(delay):\n"
+        "    time.sleep(delay)\n"
+        "    load()\n"
+        "with ThreadPoolExecutor(100) as threads:\n"
+        "    list(threads.map(later, [number / 50 for number in range(100)]))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peerloom._errors import HandshakeFailed, RecordError, WrongPeerId
-from peerloom._libp2p import KEY_TYPES, KeyPair, KeyType, noise_payload_message
+from peerloom._libp2p import KEY_TYPES, KeyPair, KeyType
 from peerloom._links import Role
 from peerloom._security import Noise
 from peerloom._security._noise import MAX_MESSAGE_BYTES
 from tests.core.security_kit import (
     ALICE,
     BOB,
+    LIES,
     MALLORY,
     RUNTIME,
     YAMUX,
@@ -27,11 +28,8 @@ from tests.core.security_kit import (
     other,
     seal,
     shake,
+    with_payload,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 DIALER = Noise(ALICE, RUNTIME, [YAMUX])
 LISTENER = Noise(BOB, RUNTIME, [YAMUX])
@@ -41,15 +39,6 @@ MPLEX = "/mplex/6.7.0"
 @pytest.fixture
 def pair() -> Pair:
     return shake(DIALER, LISTENER)
-
-
-def with_payload(change: Callable[[Any], None], noise: Noise | None = None) -> Noise:
-    """A node of Mallory whose handshake payload was tampered with before it was encrypted."""
-    liar = noise or Noise(MALLORY, RUNTIME, [YAMUX])
-    message = noise_payload_message().FromString(liar.payload)
-    change(message)
-    liar.payload = message.SerializeToString()
-    return liar
 
 
 # The handshake
@@ -134,20 +123,6 @@ def test_a_listener_can_expect_a_peer_as_hole_punching_does() -> None:
     with pytest.raises(WrongPeerId):
         drive(DIALER.handshake(Role.DIALER, None), listener)
     assert listener.secured is None
-
-
-LIES: dict[str, Callable[[Any], None]] = {
-    "a wrong signature": lambda m: setattr(m, "identity_sig", bytes(64)),
-    "no signature": lambda m: m.ClearField("identity_sig"),
-    "no key": lambda m: m.ClearField("identity_key"),
-    "somebody else's key": lambda m: setattr(m, "identity_key", BOB.public_key.to_protobuf()),
-    "somebody else's signature": lambda m: setattr(
-        m, "identity_sig", BOB.sign(b"noise-libp2p-static-key:" + bytes(32))
-    ),
-    "somebody else's whole payload": lambda m: m.ParseFromString(LISTENER.payload),
-    "an empty payload": lambda m: m.Clear(),
-    "a key of garbage": lambda m: setattr(m, "identity_key", b"garbage"),
-}
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -6,6 +6,8 @@ import logging
 import random
 
 import pytest
+from qh3 import tls
+from qh3._hazmat import Buffer
 
 from peerloom._errors import HandshakeFailed, LinkClosed, MuxerViolation, WrongPeerId
 from peerloom._transports import QuicSettings
@@ -73,6 +75,13 @@ def test_a_missing_certificate_fails_the_handshake_on_both_sides(names) -> None:
     for engine, by_peer in ((pair.dialer, True), (pair.listener, False)):
         assert engine.ending is not None
         assert (engine.ending.code, engine.ending.by_peer) == (0x174, by_peer)
+
+
+def test_qh3_takes_no_compressed_certificate_which_may_unpack_to_anything() -> None:
+    context = MADE["qh3", ALICE].dial(TO_BOB, None, 0.0)._connection.tls
+    assert context._compress_certificate_algorithms is None
+    with pytest.raises(tls.AlertUnexpectedMessage):
+        context._client_handle_compressed_certificate(Buffer(data=b""))
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="-".join)

@@ -315,6 +315,17 @@ def test_a_read_full_of_empty_frames_is_handled_in_turns():
     assert not listener.receive_more(0.0)
 
 
+def test_many_small_reads_share_a_turn():
+    """Records of TLS are small: a read of many is worked off in turns as well."""
+    listener = session()
+    accepted(listener)
+    reads = [frame(WINDOW_UPDATE, 0, 1, 0)] * (FRAMES_A_TURN + 1)
+    waits = [read for read in reads if listener.receive_data(read, 0.0)]
+    assert waits
+    assert not listener.receive_more(0.0)
+    assert not listener.receive_data(reads[0], 0.0)
+
+
 def test_a_session_knows_that_it_was_cut_inside_a_frame():
     listener = session()
     listener.receive_data(frame(DATA, SYN, 1, 10)[:-1], 0.0)

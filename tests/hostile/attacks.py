@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from multiaddr import Multiaddr
 
-from peerloom._libp2p import KeyPair
+from peerloom._errors import PeerloomError
 from peerloom._muxers._yamux_frames import DATA, PING, RST, SYN, WINDOW_UPDATE
 from tests.core.yamux_tools import frame
 from tests.hostile.foe import (
     GONE,
     HEADER,
+    Dialler,
     channel_to,
     connect,
-    dialled,
     line,
+    link_to,
     stream_under,
     wire_to,
 )
@@ -50,15 +51,11 @@ async def attack(name: str, address: Multiaddr, **options: Any) -> None:
 
 async def come_and_go(address: Multiaddr, security: str = "tls", count: int = 100) -> None:
     """Connections in full, one after another."""
-    identity = KeyPair.generate()
-
-    async def one() -> None:
-        with suppress(*GONE, OSError, Exception):
-            link = await dialled(address, (security,), identity)
-            await link.aclose()
-
-    for _ in range(count):
-        await one()
+    async with anyio.create_task_group() as tasks:
+        dialler = Dialler(tasks, (security,))
+        for _ in range(count):
+            with suppress(*GONE, OSError, PeerloomError):
+                await (await dialler.dial(address)).aclose()
 
 
 async def bad_handshakes(address: Multiaddr, count: int = 100) -> None:
@@ -109,11 +106,19 @@ async def hold_connections(
     from peerloom import Limits, NetworkConfig, Node  # noqa: PLC0415
     from peerloom._commands import DialCondition  # noqa: PLC0415
 
+    # A node takes in 128 at a time, and a few of ours are still under way there when we go on.
+    turn = anyio.CapacityLimiter(AT_ONCE)
+
     async def peer(connections: int) -> None:
-        config = NetworkConfig(keep_alive_seconds=600, limits=Limits(per_peer=64))
+        config = NetworkConfig(
+            security=tuple(security.split(",")),
+            keep_alive_seconds=600,
+            limits=Limits(per_peer=64),
+        )
         async with Node(config) as node:
             for _ in range(connections):
-                await node.client.dial(address, condition=DialCondition.ALWAYS)
+                async with turn:
+                    await node.client.dial(address, condition=DialCondition.ALWAYS)
             await anyio.sleep_forever()
 
     async with anyio.create_task_group() as tasks:
@@ -121,17 +126,11 @@ async def hold_connections(
             tasks.start_soon(peer, count // peers)
 
 
-async def take_without_reading(
-    address: Multiaddr, protocol: str = "/x/1", security: str = "tls"
-) -> None:
+async def take_without_reading(address: Multiaddr, protocol: str = "/x/1") -> None:
     """A stream whose data is never read, with all the credit in the world."""
-    for name in ("tls", "noise"):
-        with suppress(*GONE, Exception):
-            link = await dialled(address, (name,), KeyPair.generate())
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(link.run)
-                await stream_under(link, protocol)
-                await anyio.sleep_forever()
+    async with link_to(address, ("tls", "noise")) as link:
+        await stream_under(link, protocol)
+        await anyio.sleep_forever()
 
 
 async def flood_streams(address: Multiaddr, security: str = "tls", seconds: float = 2.0) -> None:

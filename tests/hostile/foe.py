@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 import anyio
 from attrs import define
+from multiaddr import Multiaddr
 
 from peerloom._addresses import split_peer, tcp_endpoint
 from peerloom._errors import RecordError
 from peerloom._framing import encode_message
 from peerloom._libp2p import KeyPair
-from peerloom._links import DialOptions, RawLink, Role
+from peerloom._links import DialOptions, Role
 from peerloom._muxers import Yamux
 from peerloom._runtime import SystemRuntime
 from peerloom._security import Noise, Tls
 from peerloom._swarm import Upgrader
 from peerloom._swarm._multistream import Proposer
 from peerloom._swarm._negotiate import negotiate
-from peerloom._transports import TcpTransport
+from peerloom._transports import QuicSettings, QuicTransport, TcpTransport
+from peerloom._transports._quic_credentials import Credentials
+from peerloom._transports._quic_qh3_engine import Qh3Engines
 from tests.core.yamux_tools import decode
 from tests.hostile.ways import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from anyio.abc import ByteStream
-    from multiaddr import Multiaddr
+    from anyio.abc import ByteStream, SocketStream, TaskGroup
 
     from peerloom._links import MuxedLink, MuxedStream, Secured, SecurityProtocol
     from peerloom._muxers._yamux_frames import Header
@@ -58,6 +60,16 @@ class Wire:
 
     async def send(self, data: bytes) -> None:
         await self.stream.send(data)
+
+    async def try_to_send(self, data: bytes) -> None:
+        """Send, unless the node has hung up."""
+        with suppress(*GONE):
+            await self.stream.send(data)
+
+    async def send_eof(self) -> None:
+        """End this half, unless the node has hung up."""
+        with suppress(*GONE, OSError):
+            await self.stream.send_eof()
 
     async def receive(self) -> bytes:
         """What comes next; nothing once the node has hung up."""
@@ -158,30 +170,51 @@ async def channel_to(
         yield await wire.secure(security, identity)
 
 
+class Dialler:
+    """Makes links whose streams are ours to misuse, whatever carries them.
+
+    `tasks` runs the socket of QUIC links, until the last of them has ended.
+    """
+
+    def __init__(
+        self, tasks: TaskGroup, security: tuple[str, ...], identity: KeyPair | None = None
+    ) -> None:
+        identity, runtime = identity or KeyPair.generate(), SystemRuntime()
+        made = securities(identity, runtime)
+        credentials = Credentials.of(identity, runtime)
+        self._upgrader = Upgrader([made[name] for name in security], [Yamux(runtime)])
+        self._quic = QuicTransport(
+            identity,
+            runtime,
+            tasks.start_soon,
+            engines=Qh3Engines(credentials, QuicSettings()),
+        )
+
+    async def dial(self, address: Multiaddr) -> MuxedLink:
+        """A link that has yet to be run."""
+        bare = split_peer(address)[0]
+        options = DialOptions(reuse_port=False)
+        if self._quic.handles(bare):
+            return await self._quic.dial(bare, options)
+        raw = await TcpTransport().dial(bare, options)
+        return await self._upgrader.upgrade(raw, Role.DIALER, None)
+
+
 @asynccontextmanager
 async def link_to(
     address: Multiaddr, security: tuple[str, ...], identity: KeyPair | None = None
 ) -> AsyncGenerator[MuxedLink, None]:
-    """A link whose streams are ours to misuse, whatever carries them."""
-    link = await dialled(address, security, identity or KeyPair.generate())
+    """A link that runs."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_run, link)
+        link = await Dialler(tasks, security, identity).dial(address)
+        tasks.start_soon(run, link)
         try:
             yield link
         finally:
             tasks.cancel_scope.cancel()
 
 
-async def dialled(address: Multiaddr, security: tuple[str, ...], identity: KeyPair) -> MuxedLink:
-    runtime = SystemRuntime()
-    made = securities(identity, runtime)
-    upgrader = Upgrader([made[name] for name in security], [Yamux(runtime)])
-    bare = split_peer(address)[0]
-    raw: Any = await TcpTransport().dial(bare, DialOptions(reuse_port=False))
-    return await upgrader.upgrade(raw, Role.DIALER, None) if isinstance(raw, RawLink) else raw
-
-
-async def _run(link: MuxedLink) -> None:
+async def run(link: MuxedLink) -> None:
     try:
         await link.run()
     except (Exception, BaseExceptionGroup):  # noqa: BLE001 - how it ends is the node's business
@@ -208,3 +241,34 @@ async def until_reset(muxed: MuxedStream) -> str:
             return "reset"
         except anyio.ClosedResourceError:
             return "link closed"
+
+
+@asynccontextmanager
+async def host(serve: Callable[[SocketStream], Awaitable[None]]) -> AsyncGenerator[Multiaddr]:
+    """Somebody who listens on TCP and does as he likes."""
+
+    async def handle(stream: SocketStream) -> None:
+        async with stream:
+            try:
+                await serve(stream)
+            except (anyio.BrokenResourceError, anyio.EndOfStream):
+                return
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        yield Multiaddr(f"/ip4/127.0.0.1/tcp/{port}")
+        tasks.cancel_scope.cancel()
+
+
+def saying(*words: bytes, then_wait: bool = False) -> Callable[[SocketStream], Awaitable[None]]:
+    async def serve(stream: SocketStream) -> None:
+        for word in words:
+            await stream.send(word)
+        if then_wait:
+            await anyio.sleep_forever()
+        while await stream.receive():
+            pass
+
+    return serve

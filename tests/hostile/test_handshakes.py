@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -14,15 +14,11 @@ from peerloom._framing import encode_varint
 from peerloom._libp2p import KeyPair
 from peerloom._links import Role
 from peerloom._runtime import SystemRuntime
-from tests.core.certificate_kit import bad_recipes, build
-from tests.core.tls_stranger import Stranger
 from tests.hostile.foe import GONE, HEADER, Wire, line, link_to, securities, wire_to
-from tests.hostile.siege import open_files, siege
+from tests.hostile.siege import measured, open_files, siege
 from tests.hostile.ways import PROTOCOLS, TCP_NOISE, TCP_TLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.hostile.siege import Siege
     from tests.hostile.ways import Way
 
@@ -43,16 +39,9 @@ AT_ONCE = {
 }
 
 
-async def failed(events: AsyncIterator[IncomingConnectionFailed]) -> IncomingConnectionFailed:
+async def failed(events: Any) -> IncomingConnectionFailed:
     with anyio.fail_after(15):
         return await anext(events)
-
-
-async def try_to_send(wire: Wire, data: bytes) -> None:
-    try:
-        await wire.send(data)
-    except GONE:
-        return
 
 
 class TestGarbage:
@@ -64,7 +53,7 @@ class TestGarbage:
                 scene.node.client.events(IncomingConnectionFailed) as events,
                 wire_to(scene.address) as wire,
             ):
-                await try_to_send(wire, data)
+                await wire.try_to_send(data)
                 await wire.until_closed()
                 event = await failed(events)
             assert reason in f"{type(event.cause).__name__}: {event.cause}"
@@ -78,8 +67,8 @@ class TestGarbage:
             for size in (1, 2, 100, 4096):
                 async with wire_to(scene.address) as wire:
                     await wire.select(PROTOCOLS[raw_way.security[0]])
-                    await try_to_send(wire, GARBAGE[:size])
-                    await wire.stream.send_eof()
+                    await wire.try_to_send(GARBAGE[:size])
+                    await wire.send_eof()
                     await wire.until_closed()
                 cause = (await failed(events)).cause
                 assert type(cause).__name__ == "HandshakeFailed", cause
@@ -92,7 +81,7 @@ class TestGarbage:
                 for at in range(0, size, max(1, size // 7)):
                     async with wire_to(scene.address) as wire:
                         await self.shake_tampering(wire, raw_way, number, at)
-                        await wire.stream.send_eof()
+                        await wire.send_eof()
                         await wire.until_closed()
             swarm = await scene.swarm()
             # A changed byte may hide in what nobody reads (a ClientHello's session id).
@@ -114,7 +103,7 @@ class TestGarbage:
             message = bytearray(handshake.step(data))
             if message:
                 if len(sizes) == number:
-                    message[at] ^= 0x41
+                    message[min(at, len(message) - 1)] ^= 0x41  # signatures vary in length
                 sizes.append(len(message))
                 await wire.send(bytes(message))
             if handshake.secured is None and not (data := await wire.receive()):
@@ -124,51 +113,12 @@ class TestGarbage:
         return sizes
 
 
-class TestCertificates:
-    @pytest.mark.parametrize("fault", bad_recipes())
-    async def test_a_wrong_certificate_is_refused_and_named(self, fault: str) -> None:
-        recipe, reason = bad_recipes()[fault]
-        async with siege(TCP_TLS) as scene:
-            async with scene.node.client.events(IncomingConnectionFailed) as events:
-                stranger = Stranger(
-                    Role.DIALER, [build(recipe)], recipe.key, alpn=[b"/yamux/1.0.0"]
-                )
-                await self.show(scene, stranger)
-                cause = (await failed(events)).cause
-            assert type(cause).__name__ == "HandshakeFailed"
-            assert reason in str(cause)
-
-    @pytest.mark.parametrize("number", [0, 2])
-    async def test_none_or_two_certificates_are_refused(self, number: int) -> None:
-        recipe = next(iter(bad_recipes().values()))[0]
-        good = type(recipe)()
-        chain = [build(good), build(type(recipe)())][:number]
-        async with siege(TCP_TLS) as scene:
-            async with scene.node.client.events(IncomingConnectionFailed) as events:
-                stranger = Stranger(Role.DIALER, chain, good.key, alpn=[b"/yamux/1.0.0"])
-                await self.show(scene, stranger)
-                cause = (await failed(events)).cause
-            assert type(cause).__name__ == "HandshakeFailed"
-            assert "certificate" in str(cause)
-
-    async def show(self, scene: Siege, stranger: Stranger) -> None:
-        async with wire_to(scene.address) as wire:
-            await wire.select("/tls/1.0.0")
-            await try_to_send(wire, stranger.step(b""))
-            while data := await wire.receive():
-                try:
-                    answer = stranger.step(data)
-                except Exception:  # noqa: BLE001 - the node's alert
-                    break
-                if answer:
-                    await try_to_send(wire, answer)
-            await wire.until_closed()
-
-
 class TestPatience:
-    async def test_who_says_nothing_at_any_step_is_let_go_and_no_slot_is_lost(self) -> None:
-        """GHSA-less nim issues: each of the listener's waits ends, all at once here."""
-        async with siege(TCP_NOISE) as scene:
+    async def test_nim_2929_who_says_nothing_at_any_step_is_let_go_and_no_slot_is_lost(
+        self,
+    ) -> None:
+        """Each of the listener's waits ends, all at once here."""
+        async with siege(TCP_NOISE) as scene, measured(scene):
             async with anyio.create_task_group() as tasks:
                 for hang in (
                     self.at_once,
@@ -221,7 +171,7 @@ class TestPatience:
         except GONE:
             return
 
-    async def test_those_who_say_nothing_do_not_keep_others_out(self) -> None:
+    async def test_nim_2696_those_who_say_nothing_do_not_keep_others_out(self) -> None:
         async with (
             siege(TCP_TLS, limits=Limits(pending_in=16)) as scene,
             anyio.create_task_group() as tasks,
@@ -240,50 +190,13 @@ class TestPatience:
             await anyio.sleep_forever()
 
 
-class TestTamperedRecords:
-    async def test_a_changed_record_ends_the_connection_and_is_named(self, raw_way: Way) -> None:
-        for at in (0, 2, 5, 9, -1):
-            await self.tamper(raw_way, lambda record, at=at: _flip(record, at))
-
-    async def test_a_truncated_record_ends_the_connection_and_is_named(self, raw_way: Way) -> None:
-        await self.tamper(raw_way, lambda record: record[:-3])
-
-    async def test_a_repeated_record_ends_the_connection_and_is_named(self, raw_way: Way) -> None:
-        await self.tamper(raw_way, lambda record: record + record)
-
-    async def tamper(self, way: Way, spoil) -> None:
-        from peerloom import PeerDisconnected  # noqa: PLC0415
-        from tests.hostile.foe import channel_to  # noqa: PLC0415
-
-        async with siege(way) as scene:
-            async with (
-                scene.node.client.events(PeerDisconnected) as events,
-                channel_to(scene.address, way.security[0]) as channel,
-            ):
-                await scene.wait_for("connected", lambda swarm: swarm["connections"] == 2)
-                record = bytes(channel.secured.records.seal(bytes(12)))
-                await try_to_send(channel.wire, spoil(record))
-                await channel.wire.stream.send_eof()
-                await channel.wire.until_closed()
-                with anyio.fail_after(10):
-                    event = await anext(events)
-            assert event.cause.startswith("RecordError: "), event.cause
-            assert (await scene.swarm())["ended_by"]["RecordError"] == 1
-
-
 async def test_ten_thousand_files_are_not_left_open(raw_way: Way) -> None:
     """Each bad handshake gives back its socket."""
     async with siege(raw_way) as scene:
         before = open_files()
         for _ in range(50):
             async with wire_to(scene.address) as wire:
-                await try_to_send(wire, GARBAGE)
+                await wire.try_to_send(GARBAGE)
                 await wire.until_closed()
         await scene.wait_for("settled", lambda swarm: swarm["pending_in"] == 0)
         assert open_files() <= before + 2
-
-
-def _flip(record: bytes, at: int) -> bytes:
-    spoilt = bytearray(record)
-    spoilt[at] ^= 1
-    return bytes(spoilt)

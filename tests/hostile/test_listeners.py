@@ -23,10 +23,9 @@ from peerloom import (
     PeerDisconnected,
 )
 from peerloom._addresses import tcp_endpoint
-from peerloom._libp2p import KeyPair
 from tests.core.nodes import Serving
 from tests.hostile.attacks import attack
-from tests.hostile.foe import channel_to, dialled, wire_to
+from tests.hostile.foe import Dialler, link_to, wire_to
 from tests.hostile.siege import measured, open_files, siege
 from tests.hostile.ways import TCP_TLS
 
@@ -41,7 +40,9 @@ SHUTDOWN_SECONDS = 2.5  # two, and what a shared machine adds
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_ten_thousand_connections_one_after_another_and_then_a_good_one(way: Way) -> None:
+async def test_py_audit_2_ten_thousand_connections_one_after_another_and_then_a_good_one(
+    way: Way,
+) -> None:
     """py-libp2p is deaf after 250."""
     async with siege(way) as scene:
         files = open_files()
@@ -49,34 +50,38 @@ async def test_ten_thousand_connections_one_after_another_and_then_a_good_one(wa
             await attack("come_and_go", scene.address, security=way.security[0], count=10_000)
         await scene.wait_for("all are gone", lambda swarm: swarm["connections"] == 1, 60)
         assert open_files() <= files + 4
-        async with dialling(scene.address, way):
+        async with link_to(scene.address, way.security):
             await scene.wait_for("one more", lambda swarm: swarm["connections"] == 2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_ten_thousand_bad_handshakes_and_then_a_good_one(raw_way: Way) -> None:
+async def test_py_audit_2_ten_thousand_bad_handshakes_and_then_a_good_one(raw_way: Way) -> None:
     async with siege(raw_way) as scene:
         files = open_files()
         async with measured(scene):
             await attack("bad_handshakes", scene.address, count=10_000)
         await scene.wait_for("settled", lambda swarm: swarm["pending_in"] == 0, 60)
         assert open_files() <= files + 4
-        async with dialling(scene.address, raw_way):
+        async with link_to(scene.address, raw_way.security):
             swarm = await scene.wait_for("one more", lambda swarm: swarm["connections"] == 2)
         assert swarm["failed_accepts"] >= 9_000
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_a_thousand_connections_are_closed_within_two_seconds() -> None:
+async def test_a_thousand_connections_are_closed_within_two_seconds(way: Way) -> None:
     resource.setrlimit(
         resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     )
-    config = NetworkConfig(listen=[TCP_TLS.listen], keep_alive_seconds=600)
-    async with Node(config) as node, held("hold_connections", node, count=1000, peers=125):
+    config = NetworkConfig(listen=[way.listen], security=way.security, keep_alive_seconds=600)
+    async with (
+        Node(config) as node,
+        held("hold_connections", node, count=1000, peers=125) as process,
+    ):
         with anyio.fail_after(90):
-            while len(await node.client.connections()) < 1000:  # noqa: ASYNC110
+            while len(await node.client.connections()) < 1000:
+                assert process.poll() is None, "the attacker has given up"
                 await anyio.sleep(0.1)
         began = time.perf_counter()
         await node._swarm.close()
@@ -116,7 +121,7 @@ async def test_exhausted_file_descriptors_are_told_and_overcome() -> None:
         for sock in knocking:
             sock.close()
         with anyio.fail_after(10):
-            async with dialling(scene.address, TCP_TLS):
+            async with link_to(scene.address, TCP_TLS.security):
                 await scene.wait_for("it accepts again", lambda swarm: swarm["connections"] == 2)
 
 
@@ -161,7 +166,7 @@ async def test_a_connection_that_is_reset_in_the_backlog_does_not_end_the_listen
         for _ in range(200):
             with socket.create_connection(endpoint[1:]) as sock:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        async with dialling(scene.address, TCP_TLS):
+        async with link_to(scene.address, TCP_TLS.security):
             await scene.wait_for("it accepts", lambda swarm: swarm["connections"] == 2)
 
 
@@ -201,10 +206,9 @@ class TestShutdown:
 
     async def test_every_connection_is_told_to_have_ended(self, way: Way) -> None:
         config = NetworkConfig(listen=[way.listen], security=way.security)
-        async with Node(config) as node:
-            links = [
-                await dialled(node.addresses[0], way.security, KeyPair.generate()) for _ in range(5)
-            ]
+        async with anyio.create_task_group() as tasks, Node(config) as node:
+            dialler = Dialler(tasks, way.security)
+            links = [await dialler.dial(node.addresses[0]) for _ in range(5)]
             with anyio.fail_after(10):
                 while len(await node.client.connections()) < 5:  # noqa: ASYNC110
                     await anyio.sleep(0.02)
@@ -242,9 +246,10 @@ async def test_a_stopped_peer_is_noticed_and_let_go(way: Way) -> None:
         os.kill(process.pid, signal.SIGCONT)
 
 
-async def test_a_killed_peer_is_noticed_at_once(way: Way) -> None:
+async def test_a_killed_peer_is_noticed_at_once(raw_way: Way) -> None:
+    """The kernel says so for TCP; for QUIC nobody does, and it is as with one that is stopped."""
     async with (
-        siege(way) as scene,
+        siege(raw_way) as scene,
         scene.node.client.events(PeerDisconnected) as ends,
         held("hold_connections", scene.node, count=1, peers=1) as process,
     ):
@@ -252,17 +257,6 @@ async def test_a_killed_peer_is_noticed_at_once(way: Way) -> None:
         process.kill()
         with anyio.fail_after(5):
             assert not (await anext(ends)).intended
-
-
-@asynccontextmanager
-async def dialling(address: Any, way: Way) -> AsyncGenerator[None]:
-    if way.raw:
-        async with channel_to(address, way.security[0]):
-            yield
-        return
-    link = await dialled(address, way.security, KeyPair.generate())
-    yield
-    await link.aclose()
 
 
 @asynccontextmanager

@@ -215,5 +215,6 @@ class MalformedMessage(RemoteProtocolError):
 
 
 def describe(error: BaseException) -> str:
-    """The error in one line, for another error's text or a log."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """The error in one printable line, for another error's text, a log or a terminal."""
+    text = "".join(each if each.isprintable() else "\ufffd" for each in str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,6 +10,8 @@ from attrs import define
 from peerloom._addresses import is_relayed
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from multiaddr import Multiaddr
 
     from peerloom._peer_id import PeerId
@@ -32,6 +34,7 @@ class Standing(IntEnum):
 class _Entry:
     failures: int = 0
     proven: bool = False
+    certified: bool = False  # only by a record that the peer signed
 
 
 class AddressBook:
@@ -85,20 +88,44 @@ class AddressBook:
         self._standings[peer] = standing
         self._rank(peer)
 
-    def add(self, peer: PeerId, address: Multiaddr, *, proven: bool = False) -> None:
+    def add(
+        self,
+        peer: PeerId,
+        address: Multiaddr,
+        *,
+        proven: bool = False,
+        certified: bool = False,
+    ) -> None:
         """Put in an address of a peer that the book has, or confirm it: its failures are over.
 
         Args:
             peer: whose address it is.
             address: without the peer id.
             proven: whether it led to a connection, rather than being claimed by somebody.
+            certified: whether the peer has signed for it.
         """
         self._unrank(peer)
         entries = self._peers[peer]
         old = entries.pop(address, None)
         if old is None and len(entries) >= MAX_ADDRESSES:
             del entries[_least_worthy(entries)]
-        entries[address] = _Entry(proven=proven or (old is not None and old.proven))
+        entries[address] = _Entry(
+            proven=proven or (old is not None and old.proven),
+            certified=not proven and (certified if old is None else old.certified),
+        )
+        self._rank(peer)
+
+    def drop_certified(self, peer: PeerId, besides: Container[Multiaddr]) -> None:
+        """Take out what a peer had signed for and no longer does, unless it led to the peer."""
+        entries = self._peers[peer]
+        stale = [
+            address
+            for address, entry in entries.items()
+            if entry.certified and address not in besides
+        ]
+        self._unrank(peer)
+        for address in stale:
+            del entries[address]
         self._rank(peer)
 
     def record_failure(self, peer: PeerId, address: Multiaddr) -> bool:

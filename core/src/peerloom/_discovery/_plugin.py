@@ -207,6 +207,7 @@ class DiscoveryPlugin:
             event.protocols,
             event.listen_addresses,
             allow_loopback=self._is_local(event.peer, event.connection_id),
+            certified=event.signed_record is not None,
         )
         if roles is not None:
             self._ctx.emit(PeerRoles(event.peer, roles))

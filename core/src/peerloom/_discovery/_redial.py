@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from attrs import define
@@ -122,6 +123,7 @@ class Wishes:
         self._chance = chance
         self._wishes: dict[PeerId, _Wish] = {}
         self._dialing: set[PeerId] = set()
+        self._queue: list[tuple[float, PeerId]] = []  # a heap, with entries that hold no more
 
     def __len__(self) -> int:
         return len(self._wishes)
@@ -132,8 +134,9 @@ class Wishes:
         if wish is None:
             if len(self._wishes) < MAX_WISHES or persistence is Persistence.ENDLESS:
                 since = now if connected else None
-                due = None if connected else now
-                self._wishes[peer] = _Wish(persistence, now, due, connected_at=since)
+                self._wishes[peer] = wish = _Wish(persistence, now, None, connected_at=since)
+                if not connected:
+                    self._put_off(peer, wish, now)
             return
         wish.persistence = max(wish.persistence, persistence)
 
@@ -145,16 +148,18 @@ class Wishes:
         """When `take_due` should be asked next."""
         if len(self._dialing) >= MAX_DIALS:
             return None
-        return min((due for _, due in self._waiting()), default=None)
+        first = self._first()
+        return first[0] if first else None
 
     def take_due(self, now: float) -> tuple[PeerId, ...]:
         """The peers to dial now; `on_dial_ended` must follow for each."""
-        due = sorted((time, peer) for peer, time in self._waiting() if time <= now)
-        taken = tuple(peer for _, peer in due[: MAX_DIALS - len(self._dialing)])
-        for peer in taken:
+        taken: list[PeerId] = []
+        while len(self._dialing) < MAX_DIALS and (first := self._first()) and first[0] <= now:
+            _, peer = heappop(self._queue)
             self._wishes[peer].due = None
-        self._dialing.update(taken)
-        return taken
+            self._dialing.add(peer)
+            taken.append(peer)
+        return tuple(taken)
 
     def on_connected(self, peer: PeerId, now: float) -> None:
         """A connection to a peer stands."""
@@ -191,25 +196,38 @@ class Wishes:
         """A dial that `take_due` asked for has ended."""
         self._dialing.discard(peer)
         wish = self._wishes.get(peer)
-        if wish is None or wish.connected_at is not None or wish.due is not None:
+        if wish is None or wish.connected_at is not None:
             return
-        if failed:
+        if wish.due is not None:  # wished for anew meanwhile
+            self._put_off(peer, wish, wish.due)
+        elif failed:
             wish.failures += 1
             self._plan(peer, wish, now)
         else:  # until its connection is heard of
-            wish.due = now + LONGEST_DELAY_SECONDS
+            self._put_off(peer, wish, now + LONGEST_DELAY_SECONDS)
 
-    def _waiting(self) -> Iterable[tuple[PeerId, float]]:
-        return (
-            (peer, wish.due)
-            for peer, wish in self._wishes.items()
-            if wish.due is not None and peer not in self._dialing
-        )
+    def _put_off(self, peer: PeerId, wish: _Wish, due: float) -> None:
+        wish.due = due
+        heappush(self._queue, (due, peer))
+        if len(self._queue) > 2 * len(self._wishes) + MAX_DIALS:
+            self._queue = [entry for entry in set(self._queue) if self._holds(*entry)]
+            heapify(self._queue)
+
+    def _first(self) -> tuple[float, PeerId] | None:
+        while self._queue:
+            if self._holds(*self._queue[0]):
+                return self._queue[0]
+            heappop(self._queue)
+        return None
+
+    def _holds(self, due: float, peer: PeerId) -> bool:
+        wish = self._wishes.get(peer)
+        return wish is not None and wish.due == due and peer not in self._dialing
 
     def _plan(self, peer: PeerId, wish: _Wish, now: float) -> None:
         if wish.persistence is Persistence.ENDLESS:
-            wish.due = now + backoff(wish.failures, self._chance)
+            self._put_off(peer, wish, now + backoff(wish.failures, self._chance))
         elif wish.persistence is Persistence.PATIENT and wish.failures < len(PATIENT_SECONDS):
-            wish.due = max(now, wish.since + PATIENT_SECONDS[wish.failures])
+            self._put_off(peer, wish, max(now, wish.since + PATIENT_SECONDS[wish.failures]))
         else:
             del self._wishes[peer]

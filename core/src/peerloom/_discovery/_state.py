@@ -169,14 +169,15 @@ class DiscoveryState:
         addresses: Iterable[Multiaddr],
         *,
         allow_loopback: bool,
+        certified: bool = False,
     ) -> frozenset[str] | None:
-        """A peer has said what it speaks and where it listens.
+        """A peer has said what it speaks and where it listens; `certified` if it signed for that.
 
         Gives its roles when they changed, or are heard for the first time since it is connected.
         """
         record = self._touch(peer)
         record.protocols = frozenset(islice(protocols, MAX_PROTOCOLS))
-        self._claim(peer, addresses, allow_loopback=allow_loopback)
+        self._claim(peer, addresses, allow_loopback=allow_loopback, certified=certified)
         roles = roles_of(record.protocols)
         changed = roles != record.roles or (bool(roles) and not record.roles_told)
         record.roles, record.roles_told = roles, True
@@ -249,15 +250,24 @@ class DiscoveryState:
             standing = Standing.USEFUL if record.roles else Standing.ORDINARY
         self._book.set_standing(peer, standing)
 
-    def _claim(self, peer: PeerId, addresses: Iterable[Multiaddr], *, allow_loopback: bool) -> None:
+    def _claim(
+        self,
+        peer: PeerId,
+        addresses: Iterable[Multiaddr],
+        *,
+        allow_loopback: bool,
+        certified: bool = False,
+    ) -> None:
         bare = dict.fromkeys(
             split_peer(address)[0]
             for address in addresses
             if is_believable(address, peer, allow_loopback=allow_loopback)
         )
+        if certified:
+            self._book.drop_certified(peer, besides=bare)
         # The best claims come first, and what is added last counts as newest.
         for address in reversed(list(islice(bare, MAX_ADDRESSES))):
-            self._book.add(peer, address)
+            self._book.add(peer, address, certified=certified)
 
 
 def is_believable(address: Multiaddr, peer: PeerId, *, allow_loopback: bool) -> bool:

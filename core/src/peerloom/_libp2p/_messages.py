@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from libp2p.identity.identify.pb.identify_pb2 import Identify
@@ -12,14 +13,19 @@ if TYPE_CHECKING:
     from libp2p.security.noise.pb.noise_pb2 import NoiseHandshakePayload
 
 
+# Its modules import each other in circles, which two threads at once can deadlock.
+_ONE_AT_A_TIME: Final = Lock()
+
+
 def load() -> None:
     """Import py-libp2p; a node calls it in a worker thread before it opens anything."""
-    identify_message()
-    noise_payload_message()
-    envelope_message()
-    peer_record_message()
-    # It logs ordinary network events as errors; importing it sets the level back.
-    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+    with _ONE_AT_A_TIME:
+        identify_message()
+        noise_payload_message()
+        envelope_message()
+        peer_record_message()
+        # It logs ordinary network events as errors; importing it sets the level back.
+        logging.getLogger("libp2p").setLevel(logging.CRITICAL)
 
 
 def identify_message() -> type[Identify]:

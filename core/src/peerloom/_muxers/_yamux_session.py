@@ -59,6 +59,7 @@ class YamuxSession:
         self._body_of: StreamState | None = None
         self._eof_after_body = False
         self._refusals = 0
+        self._frames_left = FRAMES_A_TURN
         self._senders = 0
         self._going_away = False
         self._now = now
@@ -228,14 +229,19 @@ class YamuxSession:
         self.heard_at = now
         self.received_bytes += len(data)
         self._decoder.feed(data)
-        return self.receive_more(now)
+        return self._take_frames(now)
 
     def receive_more(self, now: float) -> bool:
-        """Handle a bounded number of frames of what arrived; whether there are more."""
+        """Begin another turn, once others have had theirs; whether there is still more."""
+        self._frames_left = FRAMES_A_TURN
+        return self._take_frames(now)
+
+    def _take_frames(self, now: float) -> bool:
         self._now = now
-        decoder = self._decoder
+        decoder, left = self._decoder, self._frames_left
         try:
-            for _ in range(FRAMES_A_TURN):
+            while left:
+                left -= 1
                 if decoder.body_left:
                     piece = decoder.take_payload()
                     if not piece:
@@ -251,6 +257,8 @@ class YamuxSession:
             self._pings.clear()
             self.go_away(frames.GO_AWAY_PROTOCOL_ERROR)
             raise
+        finally:
+            self._frames_left = left
         return decoder.has_more
 
     # --- frames ----------------------------------------------------------------------------

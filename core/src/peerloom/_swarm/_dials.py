@@ -143,8 +143,8 @@ class Dials:
             return await self._take_into_service(await self._connect(peer, addresses))
         except DialFailed as error:
             self.counters["failed_dials"] += 1
-            for _, cause in error.attempts:
-                without_traceback(cause)
+            for address, cause in error.attempts:
+                self._record.dial_failed(address, without_traceback(cause))
             await self._around.sink.put(OutgoingConnectionFailed(peer, error.attempts))
             raise
         finally:

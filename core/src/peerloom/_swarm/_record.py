@@ -25,6 +25,7 @@ class Record:
 
     def __init__(self) -> None:
         self._failed_accepts: Counter[str] = Counter()
+        self._failed_dials: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         self._refused_streams: Counter[str] = Counter()
         self._recent: deque[str] = deque(maxlen=MAX_RECENT)
@@ -34,6 +35,11 @@ class Record:
     def accept_failed(self, remote: Multiaddr, error: BaseException) -> None:
         """No connection came of a link that somebody opened."""
         _count(self._failed_accepts, error)
+        self._remember(remote, error)
+
+    def dial_failed(self, remote: Multiaddr, error: BaseException) -> None:
+        """No connection came of an address that was dialled."""
+        _count(self._failed_dials, error)
         self._remember(remote, error)
 
     def connection_ended(self, remote: Multiaddr, error: BaseException) -> None:
@@ -63,6 +69,7 @@ class Record:
         return {
             "connection_defects": self._defects,
             "failed_accepts_by": dict(self._failed_accepts),
+            "failed_dials_by": dict(self._failed_dials),
             "ended_by": dict(self._ended),
             "refused_streams": dict(self._refused_streams),
             "dropped_streams": self._dropped_streams,

@@ -273,6 +273,9 @@ class AioquicEngine:
     def finished(self) -> bool:
         return self._connection.terminated
 
+    def forget(self) -> None:
+        """Nothing: no more is freed before Python's collector comes."""
+
     @property
     def idle_timeout_seconds(self) -> float:
         own = self._settings.idle_timeout_seconds
@@ -285,6 +288,8 @@ class AioquicEngine:
 
 class AioquicEngines:
     """Makes them. See `QuicEngines`."""
+
+    takes_buffers = False
 
     def __init__(self, credentials: Credentials, settings: QuicSettings) -> None:
         self.name = f"aioquic {version('aioquic')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from errno import ECONNREFUSED
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from ._quic_settings import QuicSettings
     from ._udp import UdpSocket
 
+# The rest stays in the socket until others have had their turn: a slow engine takes a millisecond
+# for one datagram, and 64 buffers may hold a thousand.
+READING_SECONDS: Final = 0.02
+
 
 class QuicEndpoint:
     """Routes datagrams by connection id and keeps all timers; `run` is its one task.
@@ -54,6 +58,8 @@ class QuicEndpoint:
         self.counters: Counter[str] = Counter()
         self.on_link: Callable[[QuicLink], bool] | None = None
         self._socket = sock
+        if not engines.takes_buffers:
+            sock.receive_singly()
         self._engines = engines
         self._runtime = runtime
         self._settings = settings
@@ -137,6 +143,8 @@ class QuicEndpoint:
             else:
                 link.receive(data, segment, remote, now)
                 touched[link] = None
+            if self._runtime.now() - now >= READING_SECONDS:
+                break
         for link in touched:
             self._advance(link, now)
         if not touched:
@@ -334,6 +342,7 @@ class QuicEndpoint:
         self._blocked.pop(link, None)
         self._due.pop(link, None)
         self._timers.forget(link)
+        link.forget()
         self._close_if_unused()
 
     def _close_if_unused(self) -> None:

@@ -211,6 +211,10 @@ class QuicEngine(Protocol):
         """Whether nothing more is to be done for this connection."""
         ...
 
+    def forget(self) -> None:
+        """Free what it holds: it is asked for nothing more than how it ended."""
+        ...
+
     @property
     def idle_timeout_seconds(self) -> float:
         """The lower idle timeout of the two sides."""
@@ -227,9 +231,11 @@ class QuicEngines(Protocol):
 
     Attributes:
         name: the library and its version.
+        takes_buffers: whether it is fast enough to be given many datagrams in one buffer.
     """
 
     name: str
+    takes_buffers: bool
 
     def dial(self, remote: SocketAddress, expected: PeerId | None, now: float) -> QuicEngine:
         """A connection to somebody; `expected` is the peer that must answer."""

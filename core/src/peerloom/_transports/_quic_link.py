@@ -221,6 +221,10 @@ class QuicLink(MuxedLink):
             self._engine.finished or (self._gone_at is not None and now >= self._gone_at)
         )
 
+    def forget(self) -> None:
+        """Free what it holds; the swarm may keep it for a while."""
+        self._engine.forget()
+
     def receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
         """Take datagrams; `advance` must follow."""
         self._heard_at = now

@@ -85,6 +85,7 @@ class _MutualContext(tls.Context):
         self._check_peer = check
         self._supported_groups = [tls.Group.X25519]  # a post-quantum share takes a second datagram
         self._signature_algorithms = list(_SIGNATURES)
+        self._compress_certificate_algorithms = None
         self._client_flight = b""
         self._expected = [tls.HandshakeType.CERTIFICATE, tls.HandshakeType.CERTIFICATE_VERIFY]
 
@@ -102,9 +103,12 @@ class _MutualContext(tls.Context):
             value.flight, self._request_into = self._request_into, None
         object.__setattr__(self, name, value)
 
-    def _client_handle_certificate_verify(self, input_buf: Buffer) -> None:
-        super()._client_handle_certificate_verify(input_buf)
-        self._check_certificate()
+    def _process_certificate(self, certificate: tls.Certificate) -> None:
+        self._check([each[0] for each in certificate.certificates])
+        super()._process_certificate(certificate)
+
+    def _client_handle_compressed_certificate(self, input_buf: Buffer) -> None:  # noqa: ARG002
+        raise tls.AlertUnexpectedMessage  # not offered, and it may unpack to anything
 
     def _server_handle_hello(self, *args: Any) -> None:
         self._request_into = args[2]  # the buffer of the handshake epoch
@@ -142,14 +146,12 @@ class _MutualContext(tls.Context):
             self._take_certificate(Buffer(data=message))
         else:
             self._verify_ownership(Buffer(data=message))
-            self._check_certificate()
         self.key_schedule.update_hash(message)
 
     def _take_certificate(self, message: Buffer) -> None:
         shown = [each[0] for each in tls.pull_certificate(message).certificates]
-        if not shown:
-            raise _CertificateRequired("no certificate was shown")
-        self._peer_certificate, *self._peer_certificate_chain = map(Certificate, shown)
+        self._check(shown)
+        self._peer_certificate = Certificate(shown[0])
 
     def _verify_ownership(self, message: Buffer) -> None:
         assert self.key_schedule is not None
@@ -164,12 +166,14 @@ class _MutualContext(tls.Context):
         except SignatureError as error:
             raise tls.AlertDecryptError("it does not own its certificate's key") from error
 
-    def _check_certificate(self) -> None:
-        assert self._peer_certificate is not None
+    def _check(self, shown: list[bytes]) -> None:
+        """Before qh3 reads it, whose parser panics at bytes behind a certificate."""
+        if not shown:
+            raise _CertificateRequired("no certificate was shown")
         try:
-            if self._peer_certificate_chain:
+            if len(shown) > 1:
                 raise HandshakeFailed("more than one certificate was shown")
-            self._check_peer(self._peer_certificate.public_bytes())
+            self._check_peer(shown[0])
         except HandshakeFailed as error:
             raise tls.AlertBadCertificate(str(error)) from error
 
@@ -245,6 +249,10 @@ class Qh3Connection(QuicConnection):
         else:
             for at in range(0, len(data), segment):
                 self.receive_datagram(data[at : at + segment], addr, now)
+
+    def forget(self) -> None:
+        """Let go of what refers to itself in circles, and so would wait for the collector."""
+        self._core = self._tls = None
 
     def empty_queue(self) -> None:
         """Take out what has been held back, which grants the senders new credit."""

@@ -165,6 +165,9 @@ class Qh3Engine:
     def finished(self) -> bool:
         return self._connection.terminated
 
+    def forget(self) -> None:
+        self._connection.forget()
+
     @property
     def idle_timeout_seconds(self) -> float:
         own = self._settings.idle_timeout_seconds
@@ -178,6 +181,8 @@ class Qh3Engine:
 
 class Qh3Engines:
     """Makes them. See `QuicEngines`."""
+
+    takes_buffers = True
 
     def __init__(self, credentials: Credentials, settings: QuicSettings) -> None:
         self.name = f"qh3 {version('qh3')}"

@@ -91,6 +91,10 @@ class UdpSocket:
             return str(probe.getsockname()[0])
         return self.address[0]
 
+    def receive_singly(self) -> None:
+        """Receive no more than one datagram at a time: for whoever is slow with each."""
+        _set(self._socket, UDP_GRO, 0)
+
     @property
     def closed(self) -> bool:
         """Whether it has been closed."""
