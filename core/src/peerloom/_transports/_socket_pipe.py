@@ -13,6 +13,8 @@ from anyio.lowlevel import checkpoint
 
 from peerloom._links import EagerPipe
 
+from ._readiness import readiness_of
+
 if TYPE_CHECKING:
     import socket
 
@@ -30,6 +32,7 @@ class SocketPipe(EagerPipe):
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._readiness = readiness_of(sock)
         self._read_bytes = LEAST_READ_BYTES
         self._drained = False
         self._closed = False
@@ -87,6 +90,7 @@ class SocketPipe(EagerPipe):
         """Close it; whoever waits on it gets `anyio.ClosedResourceError`."""
         if not self._closed:
             self._closed = True
+            self._readiness.close()
             anyio.notify_closing(self._socket)
             self._socket.close()
         await checkpoint()
@@ -94,7 +98,7 @@ class SocketPipe(EagerPipe):
     async def _wait_readable(self) -> None:
         if self._closed:
             raise anyio.ClosedResourceError
-        await anyio.wait_readable(self._socket)
+        await self._readiness.wait()
 
     def _adapt(self, received: int) -> None:
         self._drained = 0 < received <= SMALL_READ_BYTES

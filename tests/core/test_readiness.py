@@ -1,0 +1,85 @@
+"""Waiting until a socket can be read, on either event loop."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from peerloom._transports._readiness import StandingOrder, readiness_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from peerloom._transports._readiness import Readiness
+
+
+@contextmanager
+def sockets() -> Iterator[tuple[socket.socket, socket.socket, Readiness]]:
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)  # noqa: FBT003
+        readiness = readiness_of(here)
+        yield here, there, readiness
+        readiness.close()
+
+
+async def is_told(readiness: Readiness) -> bool:
+    with anyio.move_on_after(0.05):
+        await readiness.wait()
+        return True
+    return False
+
+
+async def test_whoever_waits_is_told_again_and_again() -> None:
+    with sockets() as (here, there, readiness):
+        for number in range(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(readiness.wait)
+                await anyio.wait_all_tasks_blocked()
+                there.send(bytes([number]))
+            assert here.recv(10) == bytes([number])
+        assert not await is_told(readiness)
+
+
+async def test_what_came_while_nobody_waited_is_told() -> None:
+    with sockets() as (_, there, readiness):
+        assert not await is_told(readiness)
+        there.send(b"x")
+        assert await is_told(readiness)
+        assert await is_told(readiness)
+
+
+async def test_a_socket_that_nobody_reads_does_not_keep_the_loop_busy() -> None:
+    with sockets() as (_, there, readiness):
+        assert not await is_told(readiness)
+        there.send(b"x")
+        for _ in range(5):
+            await anyio.sleep(0.001)
+        if isinstance(readiness, StandingOrder):
+            assert not readiness._ordered
+        assert await is_told(readiness)
+
+
+async def test_the_end_is_something_to_read() -> None:
+    with sockets() as (here, there, readiness):
+        there.shutdown(socket.SHUT_WR)
+        assert await is_told(readiness)
+        assert here.recv(1) == b""
+
+
+async def test_closing_wakes_who_waits() -> None:
+    with sockets() as (here, _, readiness):
+
+        async def wait() -> None:
+            with pytest.raises(anyio.ClosedResourceError):
+                await readiness.wait()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            readiness.close()
+            anyio.notify_closing(here)
