@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from multiaddr import Multiaddr
 
-from peerloom._errors import PeerloomError
+from peerloom._errors import PeerloomError, StreamLimitReached
 from peerloom._muxers._yamux_frames import DATA, PING, RST, SYN, WINDOW_UPDATE
 from tests.core.yamux_tools import frame
 from tests.hostile.foe import (
@@ -222,6 +222,31 @@ async def unread_windows(
         await anyio.sleep_forever()
 
 
+async def open_streams(
+    address: Multiaddr, protocol: str = "/hold/1", security: str = "tls", seconds: float = 3.0
+) -> None:
+    """Streams without end, as an honest muxer opens them, all kept open."""
+    kept = []
+    with anyio.move_on_after(seconds):
+        async with link_to(address, (security,)) as link:
+            while True:
+                with suppress(StreamLimitReached):
+                    stream = await link.open_stream()
+                    await stream.send(HEADER + line(protocol))
+                    kept.append(stream)
+
+
+async def reset_streams(
+    address: Multiaddr, protocol: str = "/echo/1", security: str = "tls", count: int = 2000
+) -> None:
+    """Streams reset right behind their first bytes, likewise."""
+    async with link_to(address, (security,)) as link:
+        for _ in range(count):
+            stream = await link.open_stream()
+            await stream.send(HEADER + line(protocol))
+            stream.reset()
+
+
 async def silence(address: Multiaddr) -> None:
     """One socket, until killed."""
     await connect(address)
@@ -237,8 +262,10 @@ ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
         flood_streams,
         half_open,
         hold_connections,
+        open_streams,
         pongs,
         rapid_reset,
+        reset_streams,
         silence,
         take_without_reading,
         unread_windows,

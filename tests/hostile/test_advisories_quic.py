@@ -254,6 +254,19 @@ async def test_cve_2026_103936_a_hundred_thousand_stray_datagrams(quic_way: Way)
         await scene.wait_for("no handshake is left", lambda s: s["pending_in"] == 0, 30)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_py_audit_2_ten_thousand_handshakes_that_nobody_finishes(quic_way: Way) -> None:
+    hellos = [hello() for _ in range(1000)] * 10
+    async with siege(quic_way) as scene:
+        async with measured(scene):
+            await pelt(scene, hellos)
+            async with link_to(scene.address, quic_way.security):
+                await scene.wait_for("a good one", lambda s: s["connections"] == 2)
+        swarm = await scene.wait_for("none is left", lambda s: s["pending_in"] == 0, 30)
+        assert swarm["quic"]["retries"] >= 1000
+
+
 def stray(rng: random.Random, templates: list[bytes]) -> bytes:
     """Random bytes, or a hello that is cut short or changed somewhere."""
     kind = rng.randrange(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from peerloom._libp2p import KeyPair
 from peerloom.plugin import PluginInfo, hookimpl
 from tests.hostile.foe import HEADER, host, line, saying
 from tests.hostile.siege import measured, open_files, siege
-from tests.hostile.ways import TCP_TLS
+from tests.hostile.ways import QUIC, TCP_TLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -74,6 +75,16 @@ async def test_nim_2929_and_py_audit_3_who_says_nothing_when_dialled_is_given_up
         for serve in silent:
             tasks.start_soon(dial, serve)
         await scene.wait_for("they run", lambda swarm: swarm["pending_out"] == len(silent))
+
+
+async def test_nim_2929_who_says_nothing_when_dialled_by_quic_is_given_up() -> None:
+    async with siege(QUIC) as scene, measured(scene):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            address = f"/ip4/127.0.0.1/udp/{silent.getsockname()[1]}/quic-v1"
+            with anyio.fail_after(12), pytest.raises(DialFailed, match="within 10 s"):
+                await scene.node.client.dial(address)
+        assert sum((await scene.swarm())["failed_dials_by"].values()) == 1
 
 
 async def test_a_dial_that_is_given_up_leaves_neither_slot_nor_socket() -> None:

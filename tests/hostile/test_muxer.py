@@ -100,15 +100,19 @@ async def test_streams_opened_without_reading_the_refusals_end_the_connection(
 
 async def test_streams_opened_and_reset_at_once_hold_nothing(raw_way: Way) -> None:
     """HTTP/2's rapid reset."""
-    async with infiltrated(raw_way) as (scene, channel, _):
+    proposal = HEADER + line("/echo/1")
+    async with (
+        siege(raw_way, Serving(echo=echo)) as scene,
+        channel_to(scene.address, raw_way.security[0]) as channel,
+    ):
         for first in range(1, 20_000, 400):
             burst = b"".join(
-                opened(number) + frame(WINDOW_UPDATE, RST, number, 0)
+                opened(number, proposal) + frame(WINDOW_UPDATE, RST, number, 0)
                 for number in range(first, first + 400, 2)
             )
             if not await channel.send_or_be_cut(burst):
                 break
-        await scene.wait_for("no stream is held", lambda s: not s["inbound_streams"].get("/hold/1"))
+        await scene.wait_for("no stream is held", lambda s: not s["inbound_streams"].get("/echo/1"))
 
 
 async def test_answers_to_nothing_are_ignored(raw_way: Way) -> None:
