@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aioquic import tls
 from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection, QuicConnectionState
+from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicConnectionState
+from aioquic.quic.packet import QuicErrorCode
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from peerloom._errors import HandshakeFailed
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from ._quic_credentials import Credentials
     from ._quic_engine import EngineEvent, SocketAddress
     from ._quic_settings import QuicSettings
+
+# Pieces of a handshake that wait for one before them. An honest one has a dozen in all; aioquic
+# looks through all that wait for each that comes.
+MAX_HANDSHAKE_PIECES: Final = 64
 
 _NO_FRAME: Final = 0
 _CERT_NONE: Final = 0
@@ -118,6 +123,14 @@ class _Connection(QuicConnection):
     @property
     def latest_rtt(self) -> float | None:
         return self._loss._rtt_latest or None  # noqa: SLF001 - the engine's own recovery
+
+    def _handle_crypto_frame(self, context: Any, frame_type: int, buf: Any) -> None:
+        super()._handle_crypto_frame(context, frame_type, buf)
+        waiting = self._crypto_streams[context.epoch].receiver._ranges  # noqa: SLF001
+        if len(waiting) > MAX_HANDSHAKE_PIECES:
+            raise QuicConnectionError(
+                QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, frame_type, "a handshake in too many pieces"
+            )
 
     def _handle_connection_close_frame(self, *args: Any) -> None:
         self.closed_by_peer = self._close_event is None
