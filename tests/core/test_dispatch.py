@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from math import nan
 from typing import Any
@@ -244,6 +245,35 @@ class TestSeam:
     def test_lets_the_rest_pass(self, kind: type[BaseException]) -> None:
         with pytest.raises(kind), Seam(ignore):
             raise kind
+
+    async def test_lets_a_cancellation_pass_that_a_scope_asked_for(self) -> None:
+        kept: list[BaseException] = []
+        with anyio.CancelScope() as scope, Seam(kept.append):
+            scope.cancel()
+            await anyio.sleep_forever()
+        assert scope.cancelled_caught
+        assert not kept
+
+    @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+    async def test_lets_a_cancellation_pass_that_came_from_outside(self) -> None:
+        kept: list[BaseException] = []
+
+        async def wait() -> None:
+            with Seam(kept.append):
+                await anyio.sleep_forever()
+
+        task = asyncio.create_task(wait())
+        await anyio.wait_all_tasks_blocked()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not kept
+
+    async def test_keeps_a_cancellation_that_nobody_asked_for(self) -> None:
+        kept: list[BaseException] = []
+        with Seam(kept.append):
+            raise asyncio.CancelledError
+        assert "nobody cancels it" in str(kept[0])
 
     def test_splits_groups(self) -> None:
         kept: list[BaseException] = []

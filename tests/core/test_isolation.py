@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -24,6 +25,7 @@ from tests.core.plugin_kit import (
     Bench,
     Echo,
     Said,
+    eventually,
     hook_raising,
     incoming,
     plugin,
@@ -33,6 +35,9 @@ from tests.core.plugin_kit import (
     state_of,
     with_context,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class TestEventHandlers:
@@ -166,6 +171,42 @@ class TestCancellationThatNobodyAskedFor:
         hooks: dict[str, Any] = {hook: hook_raising(CancelledError())}
         async with running(plugin("bad", **hooks), plugin("good")) as bench:
             assert (state_of(bench, "bad"), state_of(bench, "good")) == ("waiting", "running")
+
+    @pytest.mark.parametrize("entered", [False, True], ids=["entering", "leaving"])
+    async def test_of_a_lifespan_fails_only_its_plugin(self, entered: bool) -> None:  # noqa: FBT001
+        @asynccontextmanager
+        async def lifespan(ctx: Any) -> AsyncIterator[None]:
+            if entered:
+                yield
+            raise CancelledError
+
+        async with running(plugin("bad", lifespan=lifespan), plugin("good")) as bench:
+            wanted = "running" if entered else "waiting"
+            assert (state_of(bench, "bad"), state_of(bench, "good")) == (wanted, "running")
+            assert bench.loop.failures.count == (0 if entered else 1)
+        assert bench.loop.failures.count == 1
+
+    async def test_of_a_task_builds_the_plugin_anew(self) -> None:
+        async def give_up() -> None:
+            raise CancelledError
+
+        one = with_context()
+        async with running(one) as bench:
+            one.ctx.spawn(give_up)
+            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            assert failed.where == "task give_up"
+            await eventually(lambda: state_of(bench) == "waiting")
+
+    async def test_of_a_stream_handler_resets_its_stream(self) -> None:
+        async def handler(stream: Any) -> None:
+            raise CancelledError
+
+        async with running(plugin(behaviours=serving(handler))) as bench:
+            item, stream = incoming(handler)
+            bench.loop.incoming_streams.try_put(item)
+            await bench.recorder.wait_for(PluginFailed)
+            assert stream.was_reset
+            assert state_of(bench) == "running"
 
     async def test_of_a_gate_refuses(self) -> None:
         one = plugin(gate=lambda peer: raising(CancelledError())())
