@@ -154,6 +154,53 @@ class TestHooks:
             assert reason == "the gate of plugin alpha failed"
             await bench.recorder.wait_for(PluginFailed)
 
+    async def test_gate_of_a_plugin_that_does_not_run_refuses_all(self) -> None:
+        def ask() -> str | None:
+            reason: str | None = bench.host.gate("dial", ALICE, Multiaddr("/memory/1"))
+            return reason
+
+        one = with_context(gate=lambda peer: None)
+        async with running(one, plugin("two", gate=lambda peer: None)) as bench:
+            assert ask() is None
+            for wait in (1, 2, 4, 8):
+                one.ctx.wake_at(0, raising(ValueError()))
+                await eventually(lambda: state_of(bench) == "waiting")
+                reason = ask()
+                assert reason is not None
+                assert reason.startswith("the gate of plugin alpha (given to the node")
+                assert reason.endswith("is closed: it failed and is being restarted")
+                bench.runtime.advance(wait)
+                await eventually(lambda: state_of(bench) == "running")
+                assert ask() is None
+            one.ctx.wake_at(0, raising(ValueError()))
+            await eventually(lambda: state_of(bench) == "failed")
+            assert "it failed and stays stopped; disable it" in (ask() or "")
+
+    async def test_gate_of_a_plugin_that_is_entered_or_left_refuses_all(self) -> None:
+        asked: list[str | None] = []
+
+        @asynccontextmanager
+        async def lifespan(ctx: Any) -> AsyncIterator[None]:
+            asked.append(hosts[0].gate("accept", None, Multiaddr("/memory/1")))
+            yield
+            asked.append(hosts[0].gate("accept", None, Multiaddr("/memory/1")))
+
+        bench = Bench()
+        inventory = load_plugins(
+            [given_candidate(plugin(lifespan=lifespan, gate=lambda peer: None))]
+        )
+        hosts = [PluginHost(inventory, bench.loop, bench.services, {})]
+        async with hosts[0]:
+            assert hosts[0].gate("accept", None, Multiaddr("/memory/1")) is None
+        assert "it is starting" in str(asked[0])
+        assert "it is being stopped" in str(asked[1])
+
+    async def test_gate_of_a_plugin_that_is_disabled_is_not_asked(self) -> None:
+        one = plugin(gate=lambda peer: "nobody")
+        left_out = {"alpha": "disabled"}
+        async with running(inventory=load_plugins([given_candidate(one)], left_out)) as bench:
+            assert bench.host.gate("dial", ALICE, Multiaddr("/memory/1")) is None
+
 
 class TestCancellationThatNobodyAskedFor:
     """As when a plugin asks a cancelled asyncio task for its result."""

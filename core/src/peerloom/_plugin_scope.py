@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._isolation import Strikes
     from ._plugins import LoadedPlugin
 
-State = Literal["starting", "running", "waiting", "stopped", "failed"]
+State = Literal["starting", "running", "stopping", "waiting", "stopped", "failed"]
 
 
 @frozen
@@ -57,8 +57,8 @@ class PluginScope:
     Attributes:
         plugin: what was loaded.
         owner: the plugin as the tables know it.
-        state: whether it is starting, running, waiting to be built anew, stopped on purpose, or
-            failed for good.
+        state: whether it is starting, running, being left, waiting to be built anew, stopped on
+            purpose, or failed for good.
         protocols: the protocol ids that it accepts at present.
         tried: set once its first life runs or has failed.
     """
@@ -184,6 +184,7 @@ class PluginScope:
                 try:
                     await life.wait_until_ending()
                 finally:
+                    self.state = "stopping"
                     self._where = "leaving its lifespan"
                     bound.deadline = anyio.current_time() + bounds.leave_seconds
                     bound.shield = True
