@@ -118,6 +118,10 @@ def test_addresses_are_taken_as_text_or_multiaddr() -> None:
         ({"plugins": ["stream"]}, "plugins must be a PluginSelection, not ['stream']"),
         ({"settings": []}, "settings must be a Mapping, not []"),
         ({"data_folder": 5}, "data_folder must be a Path, not 5"),
+        ({"identity": 5}, "identity must be a KeyPair or a Path, not 5"),
+        ({"strict": 5}, "strict must be a bool, not 5"),
+        ({"free_port_if_taken": "no"}, "free_port_if_taken must be a bool, not 'no'"),
+        ({"security": [5]}, "expected a list of names, found 5 in it"),
     ],
 )
 def test_wrong_value_in_code_is_a_config_error(arguments: dict[str, Any], text: str) -> None:
