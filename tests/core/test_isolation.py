@@ -14,7 +14,8 @@ from attrs import frozen
 from multiaddr import Multiaddr
 
 from peerloom._config import ConfigSection
-from peerloom._errors import PluginError
+from peerloom._dispatch import EventHandler
+from peerloom._errors import NoHandler, PluginError
 from peerloom._events import PluginFailed
 from peerloom._plugin_host import PluginHost
 from peerloom._plugins import Candidate, Inventory, given_candidate, load_plugins
@@ -292,6 +293,29 @@ class TestConflicts:
         async with running(one, two) as bench:
             assert state_of(bench, "two") == "failed"
             assert await bench.client.call(Echo("")) == "one"
+
+    async def test_handler_that_cannot_serve_stops_its_plugin_before_it_is_registered(self) -> None:
+        def plain(command: Echo) -> str:
+            return command.text
+
+        def events(ctx: Any) -> list[Any]:
+            return [EventHandler("x", None)]  # type: ignore[arg-type]
+
+        deaf = with_context("deaf", event_handlers=events)
+        plain_one = with_context(
+            "plain",
+            behaviours=serving(plain),
+            command_handlers=lambda ctx: [Echo.handled_by(plain)],  # type: ignore[arg-type]
+        )
+        async with running(deaf, plain_one) as bench:
+            failed = await bench.recorder.wait_for(PluginFailed, 2)
+            assert [event.stopped for event in failed] == [True, True]
+            assert (len(deaf.contexts), len(plain_one.contexts)) == (1, 1)
+            assert "plugin deaf (given to the node, from" in str(failed[0].cause)
+            assert "the command handler plain for Echo is not async" in str(failed[1].cause)
+            assert not bench.swarm.installed
+            with pytest.raises(NoHandler):
+                await bench.client.call(Echo(""))
 
     async def test_protocol_taken_in_the_swarm_leaves_nothing_installed(self) -> None:
         async def handler(stream: Any) -> None: ...

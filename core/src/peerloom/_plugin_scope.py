@@ -13,6 +13,7 @@ from attrs import frozen
 from ._context import PluginContext
 from ._dispatch import Reply
 from ._errors import PluginError, describe
+from ._handler_judgement import judge_handlers
 from ._isolation import Seam, without_exit
 from ._plugin_life import Failure, Parts, PluginLife
 from ._restart import FAILURES_TO_STOP, RestartPolicy
@@ -149,6 +150,7 @@ class PluginScope:
         hooks.setup(context)
         parts = self._collect(context)
         self._where = "taking its place in the node"
+        judge_handlers(self.owner, parts.event_handlers, parts.command_handlers)
         self._shared.check(self.owner, parts)
         life.install(parts)
         self.protocols = parts.protocols
