@@ -70,9 +70,12 @@ def install(folder: Path, name: str, source: str) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
+def lines(text: str) -> list[list[str]]:
+    return [line.split(maxsplit=2) for line in text.splitlines()[1:]]
+
+
 def rows(text: str) -> dict[str, tuple[str, str]]:
-    lines = [line.split(maxsplit=2) for line in text.splitlines()[1:]]
-    return {name: (state, origin) for name, state, origin in lines}
+    return {name: (state, origin) for name, state, origin in lines(text)}
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -195,6 +198,18 @@ def test_plugins_lists_as_broken_what_a_node_would_refuse(tmp_path: Path) -> Non
     listed = rows(peerloom(tmp_path, "plugins", env=env).stdout)
     assert listed["greedy"][0] == "broken"
     assert "[limits], which peerloom itself reads" in listed["greedy"][1]
+
+
+@pytest.mark.parametrize("name", ["swarm", "ping"])
+def test_plugins_lists_one_named_like_cores_own_as_broken(tmp_path: Path, name: str) -> None:
+    source = GREETER.format(word="greet", then="pass").replace('"greeter"', f'"{name}"')
+    env = install(tmp_path / "site", name, source)
+    listed = lines(peerloom(tmp_path, "plugins", env=env).stdout)
+    core, other = [line[1:] for line in listed if line[0] == name]
+    assert core == ["active", "peerloom itself"]
+    assert other[0] == "broken"
+    assert other[1].startswith(f"peerloom-{name} 1.2: plugin {name} (peerloom 0.")
+    assert "No such command 'greet'" in peerloom(tmp_path, "greet", "Ann", env=env).stderr
 
 
 def test_plugins_that_is_not_installed_is_named(tmp_path: Path) -> None:
