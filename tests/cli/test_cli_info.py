@@ -212,6 +212,22 @@ def test_plugins_lists_one_named_like_cores_own_as_broken(tmp_path: Path, name: 
     assert "No such command 'greet'" in peerloom(tmp_path, "greet", "Ann", env=env).stderr
 
 
+def test_section_of_a_disabled_plugin_may_have_another_name(tmp_path: Path) -> None:
+    env = install(
+        tmp_path / "site",
+        "router",
+        GREEDY.replace("limits", "routing").replace('"greedy"', '"router"'),
+    )
+    config = tmp_path / "node.toml"
+    config.write_text("[routing]\ntotal = 5\n")
+    of_config = ("--config", str(config))
+    assert peerloom(tmp_path, "init", env=env).returncode == 0
+    assert peerloom(tmp_path, "id", *of_config, env=env).stderr == ""
+    without = peerloom(tmp_path, "id", *of_config, env={**env, "PEERLOOM_PLUGINS": "-router"})
+    assert without.returncode == 0
+    assert f"{config}: [routing] is not read" in without.stderr
+
+
 def test_plugins_that_is_not_installed_is_named(tmp_path: Path) -> None:
     done = peerloom(tmp_path, "plugins", "--plugin", "strean")
     assert done.returncode == 1
