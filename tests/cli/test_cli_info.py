@@ -10,7 +10,7 @@ import pytest
 
 from peerloom import Node, PeerId
 from peerloom._core_plugins import CORE_PLUGINS
-from tests.cli.commands import peerloom
+from tests.cli.commands import install, peerloom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,21 +53,6 @@ class Greedy:
 
 plugin = Greedy()
 """
-
-
-def install(folder: Path, name: str, source: str) -> dict[str, str]:
-    """A distribution with one plugin, as pip would leave it; gives the environment to see it."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"peerloom_{name}.py").write_text(source)
-    metadata = folder / f"peerloom_{name}-1.2.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: peerloom-{name}\nVersion: 1.2\n"
-    )
-    (metadata / "entry_points.txt").write_text(
-        f"[peerloom.plugins]\n{name} = peerloom_{name}:plugin\n"
-    )
-    return {"PYTHONPATH": str(folder)}
 
 
 def lines(text: str) -> list[list[str]]:
