@@ -1,4 +1,4 @@
-"""Write results into the documentation: ``make bench | python -m benchmarks.document FILE``.
+"""Write results into the documentation: ``python -m benchmarks.document FILE < RESULTS``.
 
 What stands between the two marks of the file is made anew; all else in it is for people to write.
 """

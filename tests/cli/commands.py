@@ -9,12 +9,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "peerloom._cli", *arguments]
+    return [str(Path(sys.executable).with_name("peerloom")), *arguments]
 
 
 def peerloom(
@@ -44,6 +44,21 @@ def peerloom(
         env=environment(home, **(env or {})),
         **options,
     )
+
+
+def install(folder: Path, name: str, source: str) -> dict[str, str]:
+    """A distribution with one plugin, as pip would leave it; gives the environment to see it."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"peerloom_{name}.py").write_text(source)
+    metadata = folder / f"peerloom_{name}-1.2.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: peerloom-{name}\nVersion: 1.2\n"
+    )
+    (metadata / "entry_points.txt").write_text(
+        f"[peerloom.plugins]\n{name} = peerloom_{name}:plugin\n"
+    )
+    return {"PYTHONPATH": str(folder)}
 
 
 class Running:

@@ -10,7 +10,7 @@ import pytest
 
 from peerloom import Node, PeerId
 from peerloom._core_plugins import CORE_PLUGINS
-from tests.cli.commands import peerloom
+from tests.cli.commands import install, peerloom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,24 +55,12 @@ plugin = Greedy()
 """
 
 
-def install(folder: Path, name: str, source: str) -> dict[str, str]:
-    """A distribution with one plugin, as pip would leave it; gives the environment to see it."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"peerloom_{name}.py").write_text(source)
-    metadata = folder / f"peerloom_{name}-1.2.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: peerloom-{name}\nVersion: 1.2\n"
-    )
-    (metadata / "entry_points.txt").write_text(
-        f"[peerloom.plugins]\n{name} = peerloom_{name}:plugin\n"
-    )
-    return {"PYTHONPATH": str(folder)}
+def lines(text: str) -> list[list[str]]:
+    return [line.split(maxsplit=2) for line in text.splitlines()[1:]]
 
 
 def rows(text: str) -> dict[str, tuple[str, str]]:
-    lines = [line.split(maxsplit=2) for line in text.splitlines()[1:]]
-    return {name: (state, origin) for name, state, origin in lines}
+    return {name: (state, origin) for name, state, origin in lines(text)}
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -195,6 +183,34 @@ def test_plugins_lists_as_broken_what_a_node_would_refuse(tmp_path: Path) -> Non
     listed = rows(peerloom(tmp_path, "plugins", env=env).stdout)
     assert listed["greedy"][0] == "broken"
     assert "[limits], which peerloom itself reads" in listed["greedy"][1]
+
+
+@pytest.mark.parametrize("name", ["swarm", "ping"])
+def test_plugins_lists_one_named_like_cores_own_as_broken(tmp_path: Path, name: str) -> None:
+    source = GREETER.format(word="greet", then="pass").replace('"greeter"', f'"{name}"')
+    env = install(tmp_path / "site", name, source)
+    listed = lines(peerloom(tmp_path, "plugins", env=env).stdout)
+    core, other = [line[1:] for line in listed if line[0] == name]
+    assert core == ["active", "peerloom itself"]
+    assert other[0] == "broken"
+    assert other[1].startswith(f"peerloom-{name} 1.2: plugin {name} (peerloom 0.")
+    assert "No such command 'greet'" in peerloom(tmp_path, "greet", "Ann", env=env).stderr
+
+
+def test_section_of_a_disabled_plugin_may_have_another_name(tmp_path: Path) -> None:
+    env = install(
+        tmp_path / "site",
+        "router",
+        GREEDY.replace("limits", "routing").replace('"greedy"', '"router"'),
+    )
+    config = tmp_path / "node.toml"
+    config.write_text("[routing]\ntotal = 5\n")
+    of_config = ("--config", str(config))
+    assert peerloom(tmp_path, "init", env=env).returncode == 0
+    assert peerloom(tmp_path, "id", *of_config, env=env).stderr == ""
+    without = peerloom(tmp_path, "id", *of_config, env={**env, "PEERLOOM_PLUGINS": "-router"})
+    assert without.returncode == 0
+    assert f"{config}: [routing] is not read" in without.stderr
 
 
 def test_plugins_that_is_not_installed_is_named(tmp_path: Path) -> None:

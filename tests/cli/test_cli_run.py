@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.commands import free_port, peerloom, running
+from tests.cli.commands import free_port, install, peerloom, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 PORT = 2428
+STUCK = """
+import time
+print("importing", flush=True)
+time.sleep(600)
+"""
 
 
 def _hold_port() -> socket.socket | None:
@@ -138,6 +143,18 @@ def test_run_reads_the_config_that_init_wrote(tmp_path: Path) -> None:
     with running(tmp_path, "run") as node:
         node.line_with(f"listening on {address}/")
         assert node.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("module", ["multiaddr", "typer", "peerloom_slow"])
+def test_run_that_is_interrupted_while_it_imports_ends_without_a_word(
+    tmp_path: Path, module: str
+) -> None:
+    env = install(tmp_path / "site", "slow", "")
+    (tmp_path / "site" / f"{module}.py").write_text(STUCK)
+    with running(tmp_path, "run", **env) as node:
+        node.line_with("importing")
+        assert node.end(signal.SIGINT) == 128 + signal.SIGINT
+        assert node.output == ["importing"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -118,6 +119,10 @@ def test_addresses_are_taken_as_text_or_multiaddr() -> None:
         ({"plugins": ["stream"]}, "plugins must be a PluginSelection, not ['stream']"),
         ({"settings": []}, "settings must be a Mapping, not []"),
         ({"data_folder": 5}, "data_folder must be a Path, not 5"),
+        ({"identity": 5}, "identity must be a KeyPair or a Path, not 5"),
+        ({"strict": 5}, "strict must be a bool, not 5"),
+        ({"free_port_if_taken": "no"}, "free_port_if_taken must be a bool, not 'no'"),
+        ({"security": [5]}, "expected a list of names, found 5 in it"),
     ],
 )
 def test_wrong_value_in_code_is_a_config_error(arguments: dict[str, Any], text: str) -> None:
@@ -335,6 +340,48 @@ def test_sections_of_absent_plugins_are_left_unread() -> None:
     assert load_config(None, {}, overrides, [], absent=["kad"]).settings == {}
     with pytest.raises(ConfigError, match="kad: no such setting"):
         load_config(None, {}, overrides, [])
+
+
+def test_section_that_an_absent_plugin_may_read_is_left_unread_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    overrides: dict[str, Any] = {"routing": {"bits": 256}, "limits": {"total": 7}}
+
+    with caplog.at_level(logging.WARNING, "peerloom.config"):
+        config = load_config(None, {}, overrides, [SECTION], absent=["kad", "limits"])
+
+    assert config == NetworkConfig(limits=Limits(total=7))
+    (record,) = caplog.records
+    assert record.getMessage().startswith("the command line: [routing] is not read")
+    assert record.getMessage().endswith("one that is not in use (kad, limits)")
+    with pytest.raises(ConfigError, match="routing: no such setting"):
+        load_config(None, {}, overrides, [SECTION])
+    with pytest.raises(ConfigError, match=r"listn: no such setting; did you mean listen\?"):
+        load_config(None, {}, {"listn": []}, [SECTION], absent=["kad"])
+
+
+def test_section_of_a_plugin_in_use_is_read_although_another_of_its_name_is_absent() -> None:
+    overrides = {"everything": {"size": 9}}
+
+    config = load_config(None, {}, overrides, [SECTION], absent=["everything"])
+
+    assert settings_of(config).size == 9
+
+
+def test_settings_in_code_of_an_absent_plugin_are_left_unread_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = NetworkConfig(settings={"routing": Inner(), "everithing": {}})
+
+    with caplog.at_level(logging.WARNING, "peerloom.config"):
+        settings = resolve_settings(config, [SECTION], absent=["kad"])
+
+    assert settings == {"everything": Everything()}
+    assert [record.getMessage().partition(" is ")[0] for record in caplog.records] == [
+        "NetworkConfig.settings: [routing]",
+        "NetworkConfig.settings: [everithing]",
+    ]
+    assert "did you mean everything?" in caplog.text
 
 
 def test_settings_in_code_are_instances_or_mappings() -> None:

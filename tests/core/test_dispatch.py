@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
+from functools import partial, wraps
 from math import nan
 from typing import Any
 
@@ -11,8 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peerloom._dispatch import CommandTable, EventTable, Handler, Owner, Reply, name_of
+from peerloom._dispatch import (
+    CommandHandler,
+    CommandTable,
+    EventHandler,
+    EventTable,
+    Handler,
+    Owner,
+    Reply,
+    name_of,
+)
 from peerloom._errors import CommandError, PluginError
+from peerloom._handler_judgement import judge_handlers
 from peerloom._intake import Intake
 from peerloom._isolation import Seam, Strikes, split_failure
 from peerloom._restart import RestartPolicy
@@ -34,6 +45,14 @@ async def answer(_: Any) -> str:
 async def hurry(_: Any) -> None: ...
 
 
+class Answerer:
+    async def __call__(self, _: Any) -> str:
+        return "answer"
+
+    async def answer(self, _: Any) -> str:
+        return "answer"
+
+
 class TestEventTable:
     def test_finds_handlers_of_base_classes_in_plugin_order(self) -> None:
         table = EventTable()
@@ -51,14 +70,53 @@ class TestEventTable:
         table.install(ALPHA, [Said.heard_by(ignore)], ignore)
         assert [one.plugin for one in table.handlers_of(Said)] == ["alpha", "beta"]
 
-    def test_refuses_an_async_handler_and_names_it_and_the_plugin(self) -> None:
-        with pytest.raises(PluginError, match=r"alpha \(dist-a 1.0\): the event handler answer"):
-            EventTable().install(ALPHA, [Said.heard_by(answer)], ignore)  # type: ignore[arg-type]
-
     def test_names_handlers_for_people(self) -> None:
         table = EventTable()
         table.install(ALPHA, [Said.heard_by(partial(ignore))], ignore)
         assert table.handlers_of(Said)[0].where == "event handler ignore for Said"
+
+
+class TestJudgement:
+    """A handler is judged before it is put into service, in a sentence that names its plugin."""
+
+    @pytest.mark.parametrize(
+        ("handler", "complaint"),
+        [
+            (EventHandler(Said, answer), "the event handler answer is async or a generator"),  # type: ignore[arg-type]
+            (EventHandler("x", ignore), "for 'x', which is no subclass of Event"),  # type: ignore[arg-type]
+            (EventHandler("x", None), "for 'x', which is no subclass of Event"),  # type: ignore[arg-type]
+            (EventHandler(Echo, ignore), "no subclass of Event; make handlers by the class"),  # type: ignore[arg-type]
+            (EventHandler(Said, None), "the handler for Said is None, which cannot be called"),  # type: ignore[arg-type]
+        ],
+    )
+    def test_refuses_what_cannot_hear(self, handler: EventHandler, complaint: str) -> None:
+        with pytest.raises(PluginError) as raised:
+            judge_handlers(ALPHA, [Said.heard_by(ignore), handler], [])
+        assert str(raised.value).startswith("plugin alpha (dist-a 1.0): ")
+        assert complaint in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("handler", "complaint"),
+        [
+            (CommandHandler(Echo, ignore), "command handler ignore for Echo is not async"),  # type: ignore[arg-type]
+            (CommandHandler(Echo, Answerer), "Answerer for Echo is not async"),  # type: ignore[arg-type]
+            (CommandHandler(Said, answer), "no subclass of Command; make handlers by"),  # type: ignore[arg-type]
+            (CommandHandler(Echo, "answer"), "the handler for Echo is 'answer', which cannot"),  # type: ignore[arg-type]
+        ],
+    )
+    def test_refuses_what_cannot_answer(self, handler: CommandHandler, complaint: str) -> None:
+        with pytest.raises(PluginError) as raised:
+            judge_handlers(ALPHA, [], [Hurry.handled_by(hurry), handler])
+        assert str(raised.value).startswith("plugin alpha (dist-a 1.0): ")
+        assert complaint in str(raised.value)
+
+    def test_takes_whatever_is_async(self) -> None:
+        @wraps(answer)
+        def wrapped(command: Any) -> Any:
+            return answer(command)
+
+        several = (answer, partial(answer), Answerer(), Answerer().answer, wrapped)
+        judge_handlers(ALPHA, [], [Echo.handled_by(one) for one in several])
 
 
 class TestCommandTable:
@@ -244,6 +302,35 @@ class TestSeam:
     def test_lets_the_rest_pass(self, kind: type[BaseException]) -> None:
         with pytest.raises(kind), Seam(ignore):
             raise kind
+
+    async def test_lets_a_cancellation_pass_that_a_scope_asked_for(self) -> None:
+        kept: list[BaseException] = []
+        with anyio.CancelScope() as scope, Seam(kept.append):
+            scope.cancel()
+            await anyio.sleep_forever()
+        assert scope.cancelled_caught
+        assert not kept
+
+    @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+    async def test_lets_a_cancellation_pass_that_came_from_outside(self) -> None:
+        kept: list[BaseException] = []
+
+        async def wait() -> None:
+            with Seam(kept.append):
+                await anyio.sleep_forever()
+
+        task = asyncio.create_task(wait())
+        await anyio.wait_all_tasks_blocked()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not kept
+
+    async def test_keeps_a_cancellation_that_nobody_asked_for(self) -> None:
+        kept: list[BaseException] = []
+        with Seam(kept.append):
+            raise asyncio.CancelledError
+        assert "nobody cancels it" in str(kept[0])
 
     def test_splits_groups(self) -> None:
         kept: list[BaseException] = []

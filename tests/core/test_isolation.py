@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -13,7 +14,8 @@ from attrs import frozen
 from multiaddr import Multiaddr
 
 from peerloom._config import ConfigSection
-from peerloom._errors import PluginError
+from peerloom._dispatch import EventHandler
+from peerloom._errors import NoHandler, PluginError
 from peerloom._events import PluginFailed
 from peerloom._plugin_host import PluginHost
 from peerloom._plugins import Candidate, Inventory, given_candidate, load_plugins
@@ -24,6 +26,7 @@ from tests.core.plugin_kit import (
     Bench,
     Echo,
     Said,
+    eventually,
     hook_raising,
     incoming,
     plugin,
@@ -33,6 +36,9 @@ from tests.core.plugin_kit import (
     state_of,
     with_context,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class TestEventHandlers:
@@ -149,6 +155,53 @@ class TestHooks:
             assert reason == "the gate of plugin alpha failed"
             await bench.recorder.wait_for(PluginFailed)
 
+    async def test_gate_of_a_plugin_that_does_not_run_refuses_all(self) -> None:
+        def ask() -> str | None:
+            reason: str | None = bench.host.gate("dial", ALICE, Multiaddr("/memory/1"))
+            return reason
+
+        one = with_context(gate=lambda peer: None)
+        async with running(one, plugin("two", gate=lambda peer: None)) as bench:
+            assert ask() is None
+            for wait in (1, 2, 4, 8):
+                one.ctx.wake_at(0, raising(ValueError()))
+                await eventually(lambda: state_of(bench) == "waiting")
+                reason = ask()
+                assert reason is not None
+                assert reason.startswith("the gate of plugin alpha (given to the node")
+                assert reason.endswith("is closed: it failed and is being restarted")
+                bench.runtime.advance(wait)
+                await eventually(lambda: state_of(bench) == "running")
+                assert ask() is None
+            one.ctx.wake_at(0, raising(ValueError()))
+            await eventually(lambda: state_of(bench) == "failed")
+            assert "it failed and stays stopped; disable it" in (ask() or "")
+
+    async def test_gate_of_a_plugin_that_is_entered_or_left_refuses_all(self) -> None:
+        asked: list[str | None] = []
+
+        @asynccontextmanager
+        async def lifespan(ctx: Any) -> AsyncIterator[None]:
+            asked.append(hosts[0].gate("accept", None, Multiaddr("/memory/1")))
+            yield
+            asked.append(hosts[0].gate("accept", None, Multiaddr("/memory/1")))
+
+        bench = Bench()
+        inventory = load_plugins(
+            [given_candidate(plugin(lifespan=lifespan, gate=lambda peer: None))]
+        )
+        hosts = [PluginHost(inventory, bench.loop, bench.services, {})]
+        async with hosts[0]:
+            assert hosts[0].gate("accept", None, Multiaddr("/memory/1")) is None
+        assert "it is starting" in str(asked[0])
+        assert "it is being stopped" in str(asked[1])
+
+    async def test_gate_of_a_plugin_that_is_disabled_is_not_asked(self) -> None:
+        one = plugin(gate=lambda peer: "nobody")
+        left_out = {"alpha": "disabled"}
+        async with running(inventory=load_plugins([given_candidate(one)], left_out)) as bench:
+            assert bench.host.gate("dial", ALICE, Multiaddr("/memory/1")) is None
+
 
 class TestCancellationThatNobodyAskedFor:
     """As when a plugin asks a cancelled asyncio task for its result."""
@@ -166,6 +219,42 @@ class TestCancellationThatNobodyAskedFor:
         hooks: dict[str, Any] = {hook: hook_raising(CancelledError())}
         async with running(plugin("bad", **hooks), plugin("good")) as bench:
             assert (state_of(bench, "bad"), state_of(bench, "good")) == ("waiting", "running")
+
+    @pytest.mark.parametrize("entered", [False, True], ids=["entering", "leaving"])
+    async def test_of_a_lifespan_fails_only_its_plugin(self, entered: bool) -> None:  # noqa: FBT001
+        @asynccontextmanager
+        async def lifespan(ctx: Any) -> AsyncIterator[None]:
+            if entered:
+                yield
+            raise CancelledError
+
+        async with running(plugin("bad", lifespan=lifespan), plugin("good")) as bench:
+            wanted = "running" if entered else "waiting"
+            assert (state_of(bench, "bad"), state_of(bench, "good")) == (wanted, "running")
+            assert bench.loop.failures.count == (0 if entered else 1)
+        assert bench.loop.failures.count == 1
+
+    async def test_of_a_task_builds_the_plugin_anew(self) -> None:
+        async def give_up() -> None:
+            raise CancelledError
+
+        one = with_context()
+        async with running(one) as bench:
+            one.ctx.spawn(give_up)
+            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            assert failed.where == "task give_up"
+            await eventually(lambda: state_of(bench) == "waiting")
+
+    async def test_of_a_stream_handler_resets_its_stream(self) -> None:
+        async def handler(stream: Any) -> None:
+            raise CancelledError
+
+        async with running(plugin(behaviours=serving(handler))) as bench:
+            item, stream = incoming(handler)
+            bench.loop.incoming_streams.try_put(item)
+            await bench.recorder.wait_for(PluginFailed)
+            assert stream.was_reset
+            assert state_of(bench) == "running"
 
     async def test_of_a_gate_refuses(self) -> None:
         one = plugin(gate=lambda peer: raising(CancelledError())())
@@ -204,6 +293,29 @@ class TestConflicts:
         async with running(one, two) as bench:
             assert state_of(bench, "two") == "failed"
             assert await bench.client.call(Echo("")) == "one"
+
+    async def test_handler_that_cannot_serve_stops_its_plugin_before_it_is_registered(self) -> None:
+        def plain(command: Echo) -> str:
+            return command.text
+
+        def events(ctx: Any) -> list[Any]:
+            return [EventHandler("x", None)]  # type: ignore[arg-type]
+
+        deaf = with_context("deaf", event_handlers=events)
+        plain_one = with_context(
+            "plain",
+            behaviours=serving(plain),
+            command_handlers=lambda ctx: [Echo.handled_by(plain)],  # type: ignore[arg-type]
+        )
+        async with running(deaf, plain_one) as bench:
+            failed = await bench.recorder.wait_for(PluginFailed, 2)
+            assert [event.stopped for event in failed] == [True, True]
+            assert (len(deaf.contexts), len(plain_one.contexts)) == (1, 1)
+            assert "plugin deaf (given to the node, from" in str(failed[0].cause)
+            assert "the command handler plain for Echo is not async" in str(failed[1].cause)
+            assert not bench.swarm.installed
+            with pytest.raises(NoHandler):
+                await bench.client.call(Echo(""))
 
     async def test_protocol_taken_in_the_swarm_leaves_nothing_installed(self) -> None:
         async def handler(stream: Any) -> None: ...

@@ -18,6 +18,7 @@ from peerloom._judgement import judge
 from peerloom._plugin_order import start_order
 from peerloom._plugins import (
     Candidate,
+    core_candidate,
     extend_cli,
     given_candidate,
     installed_candidates,
@@ -180,6 +181,11 @@ class TestLoading:
         assert [one.distribution for one in found.plugins] == ["dist-a"]
         assert "alpha (dist-a 1.0)" in str(found.broken[0])
         assert "alpha (dist-b 1.0)" in str(found.broken[0])
+
+    def test_name_that_is_taken_elsewhere_is_a_conflict(self) -> None:
+        found = load_plugins([candidate(plugin("swarm"))], elsewhere=[core_candidate("swarm")])
+        assert not found.plugins
+        assert "plugin swarm (peerloom 0." in str(found.broken[0])
 
     def test_section_conflict_names_both_distributions(self) -> None:
         @frozen

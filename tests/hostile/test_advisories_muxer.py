@@ -171,7 +171,7 @@ class TestCve202223492:
                 scene.address,
                 security=raw_way.security[0],
                 seconds=3.0,
-                connections=3,
+                connections=1,
             )
 
     async def test_cve_2022_23492_five_thousand_half_open_connections(self, raw_way: Way) -> None:

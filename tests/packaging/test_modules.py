@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
-from inspect import getdoc, isclass, isfunction
+from inspect import get_annotations, getdoc, isclass, isfunction
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from tests.packaging.tree import PACKAGES, ROOT, imported_by, modules_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_LINES = 400
@@ -82,6 +84,47 @@ def test_everything_public_has_a_docstring(name: str) -> None:
     ]
 
     assert not without, "\n".join(without)
+
+
+def test_what_a_plugin_author_is_promised_can_be_imported() -> None:
+    module = import_module("peerloom.plugin")
+    private = _names_of_core() - {*import_module("peerloom").__all__, *module.__all__}
+    lacking = [
+        f"{key}{where}: {wanted}"
+        for key in module.__all__
+        if isclass(thing := getattr(module, key)) and thing.__module__.startswith("peerloom")
+        for where, annotation in _annotations(thing)
+        for wanted in _names_in(annotation) & private
+    ]
+
+    assert _names_in("Sequence[Iterable | None]") == {"Sequence", "Iterable"}
+    assert not lacking, "\n".join(lacking)
+
+
+def _names_of_core() -> set[str]:
+    """The classes of core's modules, and the names of their unions."""
+    names: set[str] = set()
+    for module in modules_of(ROOT / "core"):
+        for node in ast.parse(module.read_text()).body:
+            match node:
+                case ast.ClassDef(name=name):
+                    names.add(name)
+                case ast.Assign(targets=[ast.Name(id=alias)], value=ast.BinOp()):
+                    names.add(alias)
+    return names
+
+
+def _annotations(thing: type) -> Iterator[tuple[str, str]]:
+    """What a class says of its attributes and of its public methods' arguments and results."""
+    yield from ((f".{key}", text) for key, text in get_annotations(thing).items() if key[0] != "_")
+    for key, value in vars(thing).items():
+        function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+        if isfunction(function) and key[0] != "_":
+            yield from ((f".{key}", text) for text in get_annotations(function).values())
+
+
+def _names_in(annotation: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(annotation)) if isinstance(node, ast.Name)}
 
 
 def _undocumented(thing: object) -> bool:

@@ -8,7 +8,7 @@ import anyio
 from attrs import frozen
 
 from ._dispatch import Reply
-from ._isolation import split_failure, without_exit
+from ._isolation import of_async_code, split_failure, without_exit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,7 +77,7 @@ class Call(Generic[R]):
             try:
                 result = await function(self.command)
             except BaseException as error:  # noqa: BLE001 - what must pass is raised again
-                failure, passing = split_failure(error)
+                failure, passing = split_failure(of_async_code(error))
                 if failure is not None:
                     self.reply.fail(without_exit(failure))
                 if passing is not None:

@@ -16,11 +16,11 @@ from multiaddr import Multiaddr
 from ._addresses import split_peer
 from ._config_values import check_config_class
 from ._errors import ConfigError
+from ._libp2p import KeyPair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._libp2p import KeyPair
     from ._peer_id import PeerId
 
 SECURITY: Final = ("tls", "noise")  # as calimero-network: TLS first, Noise as fallback
@@ -37,10 +37,11 @@ def at_least(least: float) -> Callable[[Any, Attribute[Any], Any], None]:
     return check
 
 
-def _of_type(kind: type[Any]) -> Callable[[Any, Attribute[Any], Any], None]:
+def _of_type(*kinds: type[Any]) -> Callable[[Any, Attribute[Any], Any], None]:
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if not isinstance(value, kind):
-            raise ConfigError(f"{attribute.name} must be a {kind.__name__}, not {value!r}")
+        if not isinstance(value, kinds):
+            wanted = " or a ".join(kind.__name__ for kind in kinds)
+            raise ConfigError(f"{attribute.name} must be a {wanted}, not {value!r}")
 
     return check
 
@@ -56,7 +57,11 @@ def _addresses(values: Iterable[str | Multiaddr]) -> tuple[Multiaddr, ...]:
 def _names(values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"expected a list of names, found {values!r}: write [...]")
-    return tuple(values)
+    names = tuple(values)
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigError(f"expected a list of names, found {name!r} in it")
+    return names
 
 
 def _address(value: str | Multiaddr) -> Multiaddr:
@@ -184,11 +189,13 @@ class NetworkConfig:
             mapping from setting to value.
     """
 
-    identity: KeyPair | Path | None = field(default=None, converter=_identity)
+    identity: KeyPair | Path | None = field(
+        default=None, converter=_identity, validator=optional(_of_type(KeyPair, Path))
+    )
     listen: tuple[Multiaddr, ...] = field(
         default=(), converter=_addresses, validator=_each_without_peer
     )
-    free_port_if_taken: bool = False
+    free_port_if_taken: bool = field(default=False, validator=_of_type(bool))
     external_addresses: tuple[Multiaddr, ...] = field(
         default=(), converter=_addresses, validator=_each_without_peer
     )
@@ -203,7 +210,7 @@ class NetworkConfig:
     data_folder: Path | None = field(
         default=None, converter=_path, validator=optional(_of_type(Path))
     )
-    strict: bool = False
+    strict: bool = field(default=False, validator=_of_type(bool))
     plugins: PluginSelection = field(factory=PluginSelection, validator=_of_type(PluginSelection))
     settings: Mapping[str, object] = field(factory=dict, validator=_of_type(Mapping))
 

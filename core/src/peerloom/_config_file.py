@@ -12,6 +12,7 @@ earlier layer disables it.
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from functools import reduce
 from pathlib import Path
@@ -27,6 +28,7 @@ from ._config_values import (
     build,
     convert,
     field_types,
+    nearest,
     plant,
     unknown,
 )
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ._config import ConfigSection
+
+_log = logging.getLogger("peerloom.config")
 
 PREFIX: Final = "PEERLOOM_"
 NOT_SETTINGS: Final = frozenset(
@@ -76,13 +80,16 @@ def load_config(
         environ: the environment.
         overrides: what the command line says, nested as in the file; values may be text.
         sections: the sections that plugins read.
-        absent: sections of plugins that are installed but not in use: left unread.
+        absent: plugins that are installed but not in use. Which sections are theirs nobody knows,
+            since they are not loaded: those named like them are left unread, and so are, with a
+            warning, those that no plugin in use reads.
     """
     layers = _layers(file, environ, overrides)
     tree = reduce(_merged, layers)
-    for key in ("plugins", *absent):
-        tree.pop(key, None)
+    tree.pop("plugins", None)
     by_name = {section.name: section for section in sections}
+    if absent:
+        _drop_what_absent_plugins_read(tree, {*network_setting_types(), *by_name}, absent)
     settings = {
         name: convert(by_name[name].config_class, tree.pop(name), name)
         for name in list(tree)
@@ -103,17 +110,45 @@ def resolve_settings(
 ) -> dict[str, Any]:
     """An instance of its config class for each section, from `NetworkConfig.settings`.
 
-    Raises `ConfigError` for a section or setting that does not exist, or is wrong.
+    Raises `ConfigError` for a section or setting that does not exist, or is wrong; see
+    `load_config` for `absent`.
     """
     by_name = {section.name: section for section in sections}
     tree = plant(config.settings, _PROGRAM)
     for name, node in tree.items():
-        if name not in by_name and name not in absent:
+        if name in by_name or name in absent:
+            continue
+        if not absent:
             raise unknown(name, name, node.source, by_name)
+        _warn_of_unread(name, node, by_name, absent)
     return {
         name: convert(section.config_class, tree.get(name, Tree(_PROGRAM)), name)
         for name, section in by_name.items()
     }
+
+
+def _drop_what_absent_plugins_read(
+    tree: Tree, known: Collection[str], absent: Collection[str]
+) -> None:
+    for name, node in list(tree.items()):
+        if name in known or not isinstance(node, Tree):
+            continue
+        del tree[name]
+        if name not in absent:
+            _warn_of_unread(name, node, known, absent)
+
+
+def _warn_of_unread(
+    name: str, node: Tree | Given, known: Collection[str], absent: Collection[str]
+) -> None:
+    _log.warning(
+        "%s: [%s] is not read: no plugin in use has such a section (%s), but perhaps one that is "
+        "not in use (%s)",
+        node.source.name,
+        name,
+        nearest(name, known),
+        ", ".join(sorted(absent)),
+    )
 
 
 def _network_config(

@@ -114,10 +114,14 @@ def build(
 
 def unknown(where: str, key: str, source: Source, known: Iterable[str]) -> ConfigError:
     """The error for a setting that does not exist."""
+    return ConfigError(f"{source.name}: {where}: no such setting; {nearest(key, known)}")
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """For whoever mistyped a name: the nearest one that exists, or all of them."""
     known = sorted(known)
-    nearest = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known) or 'none'}"
-    return ConfigError(f"{source.name}: {where}: no such setting; {hint}")
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'none'}"
 
 
 def dotted(where: str, key: str) -> str:

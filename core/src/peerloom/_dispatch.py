@@ -103,10 +103,7 @@ class EventTable:
         handlers: Sequence[EventHandler],
         failed: Callable[[str, BaseException], None],
     ) -> None:
-        """Put an owner's handlers into service, in place of what it had.
-
-        Raises `PluginError`, naming the owner, if one is not a plain function.
-        """
+        """Put an owner's handlers into service, in place of what it had."""
         entries = tuple((one.event_class, _heard(owner, one, failed)) for one in handlers)
         self._entries[owner.name] = (owner.rank, entries)
         self._found.clear()
@@ -274,13 +271,7 @@ def never_runs_at_once(function: object) -> bool:
 def _heard(
     owner: Owner, handler: EventHandler, failed: Callable[[str, BaseException], None]
 ) -> Handler:
-    name = name_of(handler.function)
-    if never_runs_at_once(handler.function):
-        raise PluginError(
-            f"plugin {owner.label}: the event handler {name} is async or a generator; make it a "
-            f"plain function that starts its work with ctx.spawn"
-        )
-    where = f"event handler {name} for {handler.event_class.__name__}"
+    where = f"event handler {name_of(handler.function)} for {handler.event_class.__name__}"
     return Handler(owner.name, where, handler.function, failed)
 
 

@@ -109,7 +109,11 @@ class Hooks:
     def peerloom_gate(
         self, stage: GateStage, peer: PeerId | None, address: Multiaddr
     ) -> str | None:
-        """Refuse a dial or a connection by giving the reason; called for each of them."""
+        """Refuse a dial or a connection by giving the reason; called for each of them.
+
+        While the plugin is not in service (it starts, is built anew, or failed for good) all are
+        refused: whoever wants to do without its gate disables it.
+        """
 
     @_hookspec(firstresult=True)
     def peerloom_dispatch(self, item: object, handlers: Sequence[Handler]) -> bool | None:

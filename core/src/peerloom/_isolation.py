@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from ._errors import PluginError, describe
 from ._events import PluginFailed, SlowHandler
@@ -58,7 +62,7 @@ class Seam:
         """Report the failure; lets pass what must."""
         if error is None:
             return False
-        failure, passing = split_failure(error)
+        failure, passing = split_failure(of_async_code(error))
         if failure is not None:
             self._report(failure)
         if passing is not None and passing is not error:
@@ -169,6 +173,16 @@ class Strikes:
         return False
 
 
+def of_async_code(error: BaseException) -> BaseException:
+    """What async code raised, or a RuntimeError in place of a cancellation nobody asked for.
+
+    Such a one comes out of asyncio's futures: whoever awaits one that was cancelled raises it.
+    """
+    if isinstance(error, asyncio.CancelledError) and not _is_being_cancelled():
+        return of_plain_code(error)
+    return error
+
+
 def of_plain_code(error: BaseException) -> BaseException:
     """What plain code raised, or a RuntimeError in place of what would cancel the node's task."""
     if isinstance(error, (Exception, SystemExit, KeyboardInterrupt, BaseExceptionGroup)):
@@ -185,3 +199,14 @@ def without_exit(error: BaseException) -> BaseException:
     replacement = PluginError(f"it called sys.exit({error.code!r})")
     replacement.__cause__ = error
     return replacement
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels what runs here: by a scope, or the asyncio task from outside."""
+    try:
+        if anyio.current_effective_deadline() == -inf:
+            return True
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs, or it is not asyncio's
+        return False
+    return task is not None and task.cancelling() > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 
@@ -27,9 +27,18 @@ if TYPE_CHECKING:
     from ._event_loop import EventLoop
     from ._peer_id import PeerId
     from ._plugin_life import Parts
+    from ._plugin_scope import State
     from ._plugins import Inventory, LoadedPlugin
 
 _log = logging.getLogger("peerloom.plugins")
+
+_ABSENT: Final[Mapping[State, str]] = {  # what a plugin that does not run is doing
+    "starting": "it is starting",
+    "stopping": "it is being stopped",
+    "waiting": "it failed and is being restarted",
+    "stopped": "it has stopped",
+    "failed": "it failed and stays stopped; disable it to do without",
+}
 
 
 class PluginHost:
@@ -84,13 +93,9 @@ class PluginHost:
         return swallowed
 
     def gate(self, stage: GateStage, peer: PeerId | None, address: Multiaddr) -> str | None:
-        """Why a plugin refuses a connection, or None. A gate that raises refuses as well."""
+        """Why a plugin refuses a connection, or None; a gate that cannot be asked refuses all."""
         for scope in self._gates:
-            if scope.state != "running":
-                continue
-            reason: str | None = f"the gate of plugin {scope.owner.name} failed"
-            with Seam(partial(self._loop.failures.report, scope.owner, "hook peerloom_gate")):
-                reason = scope.plugin.hooks.gate(stage, peer, address)
+            reason = self._ask(scope, stage, peer, address)
             if reason is not None:
                 return reason
         return None
@@ -125,6 +130,15 @@ class PluginHost:
     async def _stop(self) -> None:
         for scope in reversed(self._started):
             await scope.stop()
+
+    def _ask(
+        self, scope: PluginScope, stage: GateStage, peer: PeerId | None, address: Multiaddr
+    ) -> str | None:
+        if scope.state != "running":
+            return f"the gate of plugin {scope.owner.label} is closed: {_ABSENT[scope.state]}"
+        with Seam(partial(self._loop.failures.report, scope.owner, "hook peerloom_gate")):
+            return scope.plugin.hooks.gate(stage, peer, address)
+        return f"the gate of plugin {scope.owner.name} failed"
 
     def _check_protocols(self, owner: Owner, parts: Parts) -> None:
         for scope in self._scopes:

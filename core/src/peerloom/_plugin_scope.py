@@ -13,6 +13,7 @@ from attrs import frozen
 from ._context import PluginContext
 from ._dispatch import Reply
 from ._errors import PluginError, describe
+from ._handler_judgement import judge_handlers
 from ._isolation import Seam, without_exit
 from ._plugin_life import Failure, Parts, PluginLife
 from ._restart import FAILURES_TO_STOP, RestartPolicy
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ._isolation import Strikes
     from ._plugins import LoadedPlugin
 
-State = Literal["starting", "running", "waiting", "stopped", "failed"]
+State = Literal["starting", "running", "stopping", "waiting", "stopped", "failed"]
 
 
 @frozen
@@ -57,8 +58,8 @@ class PluginScope:
     Attributes:
         plugin: what was loaded.
         owner: the plugin as the tables know it.
-        state: whether it is starting, running, waiting to be built anew, stopped on purpose, or
-            failed for good.
+        state: whether it is starting, running, being left, waiting to be built anew, stopped on
+            purpose, or failed for good.
         protocols: the protocol ids that it accepts at present.
         tried: set once its first life runs or has failed.
     """
@@ -149,6 +150,7 @@ class PluginScope:
         hooks.setup(context)
         parts = self._collect(context)
         self._where = "taking its place in the node"
+        judge_handlers(self.owner, parts.event_handlers, parts.command_handlers)
         self._shared.check(self.owner, parts)
         life.install(parts)
         self.protocols = parts.protocols
@@ -184,6 +186,7 @@ class PluginScope:
                 try:
                     await life.wait_until_ending()
                 finally:
+                    self.state = "stopping"
                     self._where = "leaving its lifespan"
                     bound.deadline = anyio.current_time() + bounds.leave_seconds
                     bound.shield = True

@@ -130,18 +130,25 @@ def given_candidate(plugin: object, distribution: str | None = None) -> Candidat
     return Candidate(name, distribution, _version(distribution), lambda: plugin)
 
 
+def core_candidate(name: str) -> Candidate:
+    """Stands for one of core's own plugins where only its name matters."""
+    return Candidate(name, "peerloom", _version("peerloom"), object)
+
+
 def load_plugins(
     candidates: Sequence[Candidate],
     left_out: Mapping[str, str] | None = None,
     reserved_sections: Collection[str] = (),
+    elsewhere: Iterable[Candidate] = (),
 ) -> Inventory:
     """Load, judge and order; raises nothing that a plugin raises.
 
     Of two that claim one name, section or exclusive capability the earlier candidate has it, and
-    the other is broken. `left_out` are the names that are not even imported.
+    the other is broken. `left_out` are the names that are not even imported; those of `elsewhere`
+    are taken by plugins that are not loaded here.
     """
     skipped = dict(left_out or {})
-    gathering = _Gathering(reserved_sections)
+    gathering = _Gathering(reserved_sections, elsewhere)
     for candidate in candidates:
         if candidate.name not in skipped:
             gathering.take(candidate)
@@ -180,8 +187,8 @@ def _note_broken(broken: list[BrokenPlugin], plugin: LoadedPlugin, error: BaseEx
 
 
 class _Gathering:
-    def __init__(self, reserved_sections: Collection[str]) -> None:
-        self._claimed: dict[str, Candidate] = {}
+    def __init__(self, reserved_sections: Collection[str], elsewhere: Iterable[Candidate]) -> None:
+        self._claimed = {candidate.name: candidate for candidate in elsewhere}
         self._loaded: dict[str, LoadedPlugin] = {}
         self._broken: list[BrokenPlugin] = []
         self._sections = dict.fromkeys(reserved_sections, "peerloom itself")

@@ -9,7 +9,9 @@ point of the group ``peerloom.plugins`` whose name is the plugin's::
         @hookimpl
         def peerloom_setup(self, ctx: PluginContext) -> None: ...
 
-The hooks and what they are for stand in `peerloom.plugin.Hooks`.
+The hooks and what they are for stand in `peerloom.plugin.Hooks`. A `Transport` gives a `RawLink`,
+which the swarm secures and muxes, or does that itself and gives a `MuxedLink`. What applications
+and plugins both use (errors, keys, `Stream`) is in `peerloom`.
 """
 
 from ._behaviour import Behaviour, GateStage, InboundProtocol, SwarmApi
@@ -59,7 +61,20 @@ from ._events import (
     StoreFailed,
 )
 from ._hookspecs import API_LEVEL, Hooks, PluginInfo, hookimpl
-from ._links import DialOptions, Listener, RawLink, Role, Transport
+from ._links import (
+    DialOptions,
+    EagerPipe,
+    IncomingLink,
+    LinkLimits,
+    Listener,
+    MuxedLink,
+    MuxedStream,
+    PendingLink,
+    RawLink,
+    Role,
+    Transport,
+)
+from ._metrics import Counter, Gauge, PluginMetrics
 from ._peer_id import PeerId
 from ._runtime import Runtime
 from ._shared_events import (
@@ -76,6 +91,7 @@ from ._shared_events import (
     TopicJoined,
     TopicLeft,
 )
+from ._store import StoreNamespace
 from ._timers import Timer
 
 __all__ = [
@@ -90,11 +106,13 @@ __all__ = [
     "ConfigSection",
     "ConnectionInfo",
     "Connections",
+    "Counter",
     "Dial",
     "DialCondition",
     "DialOptions",
     "Dialing",
     "Disconnect",
+    "EagerPipe",
     "Event",
     "EventHandler",
     "ExternalAddressCandidate",
@@ -102,19 +120,24 @@ __all__ = [
     "ExternalAddressExpired",
     "FindPeer",
     "GateStage",
+    "Gauge",
     "Handler",
     "Hooks",
     "IdentifyFailed",
     "IdentifyReceived",
     "InboundProtocol",
     "IncomingConnectionFailed",
+    "IncomingLink",
     "IncomingStream",
+    "LinkLimits",
     "ListenAddressExpired",
     "ListenOn",
     "Listener",
     "ListenerClosed",
     "ListenerFailed",
     "ListeningOn",
+    "MuxedLink",
+    "MuxedStream",
     "NodeStarted",
     "OpenStream",
     "OutgoingConnectionFailed",
@@ -123,6 +146,7 @@ __all__ = [
     "PeerDiscovered",
     "PeerId",
     "PeerRoles",
+    "PendingLink",
     "Perf",
     "PerfResult",
     "Ping",
@@ -131,6 +155,7 @@ __all__ = [
     "PluginContext",
     "PluginFailed",
     "PluginInfo",
+    "PluginMetrics",
     "Protect",
     "ProtocolsChanged",
     "RawLink",
@@ -145,6 +170,7 @@ __all__ = [
     "Status",
     "StopListening",
     "StoreFailed",
+    "StoreNamespace",
     "SwarmApi",
     "Timer",
     "TopicJoined",

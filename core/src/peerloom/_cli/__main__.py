@@ -1,5 +1,5 @@
 """``python -m peerloom._cli``: the command line of this very interpreter."""
 
-from . import main
+from _peerloom_command import main
 
 main()

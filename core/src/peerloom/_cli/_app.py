@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from typing import Annotated, Final
 
@@ -19,7 +20,10 @@ _BROKEN_PIPE_STATUS: Final = 141  # what a shell reports for a process that SIGP
 def run_app() -> None:
     """Build the app and run it; an error of Peerloom becomes one line and status 1."""
     try:
-        build_app()(prog_name="peerloom")
+        app = build_app()
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # until now it ended the process
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        app(prog_name="peerloom")
     except PeerloomError as error:
         tell(f"peerloom: {one_line(error)}")
         sys.exit(1)

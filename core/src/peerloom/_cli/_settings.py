@@ -79,25 +79,34 @@ class Settings:
 
 
 def installed_inventory() -> Inventory:
-    """All installed plugins, loaded and judged, without core's own."""
-    from peerloom._plugins import installed_candidates, load_plugins
+    """All installed plugins, loaded and judged, without core's own, whose names are taken."""
+    from peerloom._config_file import reserved_sections
+    from peerloom._core_plugins import CORE_PLUGINS
+    from peerloom._plugins import core_candidate, installed_candidates, load_plugins
 
-    return load_plugins(installed_candidates())
+    elsewhere = map(core_candidate, CORE_PLUGINS)
+    return load_plugins(installed_candidates(), None, reserved_sections(), elsewhere)
 
 
 def node_inventory(wanted: PluginSelection) -> Inventory:
-    """The plugins of a node, loaded and judged as it would, all of core's but ``swarm`` included.
+    """The plugins of a node, loaded and judged as it would; of ``swarm`` only the name counts.
 
     Raises `ConfigError` for a plugin that is wanted and not installed.
     """
     from peerloom._config import NetworkConfig
     from peerloom._config_file import reserved_sections
-    from peerloom._core_plugins import CORE_PLUGINS, core_plugins
-    from peerloom._plugins import given_candidate, installed_candidates, load_plugins
+    from peerloom._core_plugins import CORE_PLUGINS, SWARM, core_plugins
+    from peerloom._plugins import (
+        core_candidate,
+        given_candidate,
+        installed_candidates,
+        load_plugins,
+    )
     from peerloom._selection import select_plugins
 
     core = core_plugins(NetworkConfig())
     candidates = [*(given_candidate(one, "peerloom") for one in core), *installed_candidates()]
     available = {*CORE_PLUGINS, *(candidate.name for candidate in candidates)}
     selection = select_plugins(available, wanted, core=CORE_PLUGINS)
-    return load_plugins(candidates, selection.left_out, reserved_sections())
+    elsewhere = [core_candidate(SWARM)]
+    return load_plugins(candidates, selection.left_out, reserved_sections(), elsewhere)
