@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.process import Peer
 
 TLS: Final = {"transport": "tcp", "security": "tls"}
-NAMES: Final = (*OUR_BACKENDS, "py-libp2p", "js-libp2p")
+NAMES: Final = (*OUR_BACKENDS, "js-libp2p")
 _KIB: Final = 1024
 _DIAL_SECONDS: Final = 600.0
 _LIMITS: Final = {
@@ -30,8 +30,8 @@ _LIMITS: Final = {
     "processor-percent": Limit(5.0),
     "processor-percent-few": Limit(1.0),
 }
-# By default py-libp2p takes no more than 250 connections that others begin, js-libp2p 300 in all.
-_MOST_PEERS: Final = {"py-libp2p": 30, "js-libp2p": 30}
+# By default js-libp2p takes no more than 300 connections in all.
+_MOST_PEERS: Final = {"js-libp2p": 30}
 
 
 @frozen

@@ -5,6 +5,9 @@ import { createCipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
+// @chainsafe/libp2p-quic leaves the promise of an aborted stream to nobody, which ends a process.
+process.on('unhandledRejection', reason => console.error('unhandled rejection:', reason))
+
 const folder = process.argv[2]
 const load = async path => await import(pathToFileURL(`${folder}/${path}`))
 await load('promises.js')
