@@ -227,8 +227,8 @@ async def open_streams(
 ) -> None:
     """Streams without end, as an honest muxer opens them, all kept open."""
     kept = []
-    with anyio.move_on_after(seconds):
-        async with link_to(address, (security,)) as link:
+    async with link_to(address, (security,)) as link:
+        with anyio.move_on_after(seconds):
             while True:
                 with suppress(StreamLimitReached):
                     stream = await link.open_stream()
