@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-import os
 import sys
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import anyio
-
-from tests.interop.build import ToolchainMissing
 
 from .benchmark import Options
 from .machine import busy
 from .registry import BENCHMARKS
+from .report import error_fields
 from .run import run
+from .verdicts import has_failed, summary
+
+if TYPE_CHECKING:
+    from .benchmark import Benchmark
 
 
 def main() -> None:
-    """Run what the command line names; the table goes to standard error, JSON to the output."""
+    """Run what the command line names; tables go to standard error, JSON to the output.
+
+    Whatever fails is named in its benchmark's JSON and makes the exit status 1; the rest goes on.
+    """
     parser = _parser()
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
@@ -26,19 +34,33 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     options = Options(quick=arguments.quick, only=tuple(arguments.only))
     if warning := busy():
-        print(warning, file=sys.stderr, flush=True)
+        _tell(warning)
+    results = []
     for name in arguments.names or BENCHMARKS:
         rounds = arguments.rounds or (1 if options.quick else BENCHMARKS[name].rounds)
-        try:
-            report = anyio.run(run, BENCHMARKS[name], options, rounds)
-        except ToolchainMissing as error:
-            if arguments.names or os.environ.get("PEERLOOM_REQUIRE_ALL") == "1":
-                raise
-            print(f"without {name}: {error}", file=sys.stderr)
-            continue
-        print(report.as_table(), file=sys.stderr, flush=True)
+        result = _result_of(BENCHMARKS[name], options, rounds)
+        if not options.quick:
+            _tell(summary([result], options))
         if arguments.json:
-            print(report.as_json(), flush=True)
+            print(json.dumps(result), flush=True)
+        results.append(result)
+    if len(results) > 1 and not options.quick:
+        _tell(summary(results, options))
+    sys.exit(any(has_failed(result, options) for result in results))
+
+
+def _result_of(benchmark: Benchmark, options: Options, rounds: int) -> dict[str, Any]:
+    try:
+        report = anyio.run(run, benchmark, options, rounds)
+    except Exception as error:  # noqa: BLE001 - isolation: the other benchmarks go on
+        traceback.print_exc()
+        return error_fields(benchmark, error)
+    _tell(report.as_table())
+    return report.as_fields()
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

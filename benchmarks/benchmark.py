@@ -14,7 +14,7 @@ OURS = "peerloom"
 
 
 class WrongData(Exception):
-    """A receiver got other bytes than were sent: the round counts for nothing."""
+    """A receiver got other bytes than were sent: it has failed."""
 
 
 @frozen
@@ -56,16 +56,27 @@ class Contestant:
             ``NAME@peerloom-…`` stands beside that one of ours only, and is reported as ``NAME``.
         measure: takes one round; gives the figure in the benchmark's unit.
         versions: what runs in it: names and versions.
+        give_up: after a failure: ends what still runs of it, gives what its processes logged.
     """
 
     name: str
     measure: Callable[[], Awaitable[float | Measured]]
     versions: Mapping[str, str] = field(factory=dict)
+    give_up: Callable[[], str] = str
 
     @property
     def is_ours(self) -> bool:
         """Whether it is Peerloom."""
         return self.name.startswith(OURS)
+
+
+def absent(name: str, cause: Exception) -> Contestant:
+    """A contestant that could not be started: it fails in its first round, and says why."""
+
+    async def measure() -> float:
+        raise cause
+
+    return Contestant(name, measure)
 
 
 @frozen

@@ -11,15 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .targets import TARGETS
+from .verdicts import verdicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from .verdicts import Verdict
 
 BEGIN: Final = "<!-- figures: made by benchmarks.document, from here -->"
 END: Final = "<!-- figures: to here -->"
 
 Result = dict[str, Any]
+_WORDS: Final = {
+    "reached": "reached",
+    "missed": "**missed**",
+    "not measured": "**not measured**",
+}
 _HEAD: Final = (
     "| benchmark | unit | ours | others | times better | must be | |\n|---|---|---|---|---|---|---|"
 )
@@ -50,27 +57,27 @@ def section(results: list[Result], day: str) -> str:
 
 def rows_of(result: Result) -> Iterator[str]:
     """A row for the figure that counts, and one for each that was measured beside it."""
-    yield _row(result["name"], result, result["unit"])
-    for name, also in result.get("also", {}).items():
-        yield _row(f"{result['name']}: {name}", also, "")
+    name, verdicts = result["name"], list(verdicts_of(result))
+    figures = {name: result} | {
+        f"{name}: {what}": it for what, it in result.get("also", {}).items()
+    }
+    for title in dict.fromkeys([*figures, *(each.figure for each in verdicts)]):
+        unit = result["unit"] if title == name else ""
+        judged = [each for each in verdicts if each.figure == title]
+        yield _row(title, figures.get(title, {}), unit, judged)
 
 
-def _row(name: str, figures: Result, unit: str) -> str:
-    ratios: Mapping[str, float] = figures.get("ratio", {})
-    targets = TARGETS.get(name, {"limit": 1.0} if "limit" in ratios else {})
-    verdicts = [
-        "reached" if ratios[key] >= target else "**missed**"
-        for key, target in targets.items()
-        if key in ratios
-    ]
+def _row(name: str, figures: Result, unit: str, verdicts: list[Verdict]) -> str:
+    ours = figures.get("ours")
+    failed = [f"{who} failed" for who in figures.get("failed", {})]
     cells = [
         f"`{name}`",
         unit,
-        f"{figures['ours']:g}",
-        _pairs(figures["peers"]),
-        _pairs(ratios),
-        _pairs(targets),
-        ", ".join(verdicts),
+        "" if ours is None else f"{ours:g}",
+        ", ".join(filter(None, [_pairs(figures.get("peers", {})), *failed])),
+        _pairs(figures.get("ratio", {})),
+        _pairs({each.against: each.target for each in verdicts}),
+        ", ".join(_WORDS[each.word] for each in verdicts) or figures.get("error", ""),
     ]
     return f"| {' | '.join(cells)} |"
 

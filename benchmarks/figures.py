@@ -24,12 +24,15 @@ class Figures:
         lower_is_better: whether the smaller figure wins.
         also: what was measured beside these, by name.
         limit: what ours must reach, if there is such a thing.
+        incomplete: whether one of ours is not here because it failed: then none of ours counts,
+            since the worse of them does.
     """
 
     by_name: Mapping[str, Rounds]
     lower_is_better: bool = False
     also: Mapping[str, Figures] = field(factory=dict)
     limit: Limit | None = None
+    incomplete: bool = False
 
     @property
     def peers(self) -> Sequence[str]:
@@ -43,7 +46,9 @@ class Figures:
         return median(self.by_name[name])
 
     def worst_of_ours(self) -> str | None:
-        """Which of our contestants has the worse median; None if none took part."""
+        """Which of our contestants has the worse median; None if not all that took part have."""
+        if self.incomplete:
+            return None
         ours = [name for name in self.by_name if name.startswith(OURS)]
         worst = max if self.lower_is_better else min
         return worst(ours, key=self.median_of, default=None)

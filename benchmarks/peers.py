@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.interop.build import ToolchainMissing, command_of
+from tests.interop.build import command_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,18 +20,9 @@ PLAIN_TCP: Final = "plain-tcp"
 _JS_WORKER: Final = Path(__file__).parent / "workers" / "js" / "worker.mjs"
 
 
-def worker_command(name: str) -> Sequence[str] | None:
-    """The command that runs a contestant's worker; None, and a word, if its tools are missing.
-
-    Under ``PEERLOOM_REQUIRE_ALL=1`` missing tools raise `ToolchainMissing`.
-    """
-    try:
-        return _COMMANDS[name]()
-    except ToolchainMissing as error:
-        if os.environ.get("PEERLOOM_REQUIRE_ALL") == "1":
-            raise
-        print(f"without {name}: {error}", file=sys.stderr)
-        return None
+def worker_command(name: str) -> Sequence[str]:
+    """The command that runs a contestant's worker; raises `ToolchainMissing`."""
+    return _COMMANDS[name]()
 
 
 def _python(module: str, *arguments: str) -> Callable[[], Sequence[str]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from peerloom._errors import describe
+
 from .machine import machine, versions_here
 
 if TYPE_CHECKING:
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
 _DIGITS = 4
 
 
+def reason_of(error: BaseException) -> str:
+    """Why something failed, in one line; of a group of errors, each of them."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(reason_of(each) for each in error.exceptions)
+    return describe(error)
+
+
+def error_fields(benchmark: Benchmark, error: Exception) -> dict[str, Any]:
+    """What stands for a benchmark that has no figures at all."""
+    return {
+        "name": benchmark.name,
+        "unit": benchmark.unit,
+        "error": reason_of(error),
+        "versions": {**versions_here(), "machine": machine()},
+    }
+
+
 @frozen
 class Report:
     """What came out of one benchmark."""
@@ -27,9 +46,10 @@ class Report:
     rounds: int
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
+    failed: Mapping[str, str]
 
-    def as_json(self) -> str:
-        """One line; without any of ours taking part, "ours" is null and "ratio" empty."""
+    def as_fields(self) -> dict[str, Any]:
+        """What a program reads; "ours" is null unless all of ours that took part have a figure."""
         figures, ours = self.figures, self.figures.worst_of_ours()
         report: dict[str, Any] = {
             "name": self.benchmark.name,
@@ -45,7 +65,9 @@ class Report:
             report["lower_is_better"] = True
         if figures.also:
             report["also"] = {name: _beside(also) for name, also in figures.also.items()}
-        return json.dumps(report)
+        if self.failed:
+            report["failed"] = dict(self.failed)
+        return report
 
     def as_table(self) -> str:
         """Median, least, most and our ratio for each contestant, and where it was measured."""
@@ -53,6 +75,7 @@ class Report:
         titles = f"{'':30}{'median':>10}{'min':>10}{'max':>10}{'ours ÷ it':>12}"
         versions = ", ".join(f"{name} {it}" for name, it in self.versions.items())
         rows = [self._row(name) for name in self.figures.by_name]
+        rows += [f"{name:30}failed: {reason}" for name, reason in self.failed.items()]
         more = [
             f"{name}: {json.dumps(_medians(figures, figures.by_name))}"
             for name, figures in self.figures.also.items()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from benchmarks.benchmark import Benchmark, Contestant, WrongData
+from benchmarks.benchmark import Benchmark, WrongData
 from benchmarks.workers.payload import BLOCK_BYTES, expected_tag
 
-from .pairs import pairs
+from .pairs import contest_of_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from benchmarks.benchmark import Options
+    from benchmarks.benchmark import Contestant, Options
 
     from .pairs import Pair
 
@@ -54,18 +54,14 @@ class Bulk:
         sizes = {name: self._mib(name, options) for name in self.names if options.wants(name)}
         return {**self.start, "write_bytes": BLOCK_BYTES, "mib_per_round": sizes}
 
-    @asynccontextmanager
-    async def contest(self, options: Options) -> AsyncIterator[Sequence[Contestant]]:
+    def contest(self, options: Options) -> AbstractAsyncContextManager[Sequence[Contestant]]:
         """A sender and a receiver of each, in processes of their own."""
-        async with pairs(self.names, self.start, options) as found:
-            yield [
-                Contestant(
-                    pair.name,
-                    partial(one_stream, pair, self._mib(pair.name, options) * MIB),
-                    pair.versions,
-                )
-                for pair in found
-            ]
+
+        def enter(pair: Pair) -> Sequence[Contestant]:
+            nbytes = self._mib(pair.name, options) * MIB
+            return [pair.contestant(partial(one_stream, pair, nbytes))]
+
+        return contest_of_pairs(self.names, self.start, options, enter)
 
     def _mib(self, name: str, options: Options) -> int:
         return _QUICK_MIB if options.quick else self.round_mib[name]

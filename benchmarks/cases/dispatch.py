@@ -6,7 +6,7 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.benchmark import Benchmark, Contestant, Limit, WrongData
+from benchmarks.benchmark import Benchmark, Contestant, Limit, WrongData, absent
 from benchmarks.peers import OUR_BACKENDS
 from benchmarks.process import worker
 
@@ -33,11 +33,23 @@ async def _contest(options: Options) -> AsyncIterator[Sequence[Contestant]]:
         for name, backend in OUR_BACKENDS.items():
             if options.wants(name):
                 command = (sys.executable, "-m", "benchmarks.workers.dispatching", backend)
-                peer = await stack.enter_async_context(worker(name, command))
-                versions = {"peerloom": peer.version.partition(" ")[2]}
-                measure = _measure(peer, _events(options))
-                contestants.append(Contestant(name, measure, versions))
+                try:
+                    peer = await stack.enter_async_context(worker(name, command))
+                except Exception as error:  # noqa: BLE001 - isolation: the others go on
+                    contestants.append(absent(name, error))
+                else:
+                    contestants.append(_contestant(peer, _events(options)))
         yield contestants
+
+
+def _contestant(peer: Peer, events: int) -> Contestant:
+    def give_up() -> str:
+        log = peer.log
+        peer.kill()
+        return log
+
+    versions = {"peerloom": peer.version.partition(" ")[2]}
+    return Contestant(peer.kind, _measure(peer, events), versions, give_up)
 
 
 def _measure(peer: Peer, events: int) -> Callable[[], Awaitable[float]]:

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 from attrs import evolve, frozen
 
-from benchmarks.benchmark import Benchmark, Contestant, Limit, Measured
+from benchmarks.benchmark import Benchmark, Contestant, Limit, Measured, absent
 from benchmarks.peers import OUR_BACKENDS, worker_command
 from benchmarks.process import worker
 
@@ -76,17 +76,20 @@ def _settings(options: Options) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def _contest(options: Options) -> AsyncIterator[Sequence[Contestant]]:
-    contestants = []
-    for name in filter(options.wants, NAMES):
+    yield [await _contestant(name, options) for name in filter(options.wants, NAMES)]
+
+
+async def _contestant(name: str, options: Options) -> Contestant:
+    try:
         command = await anyio.to_thread.run_sync(_listener_command, name)
-        if command is not None:
-            versions: dict[str, str] = {}
-            held = _Held(name, command, _plan(name, options), versions)
-            contestants.append(Contestant(name, held.measure, versions))
-    yield contestants
+    except Exception as error:  # noqa: BLE001 - isolation: the others go on
+        return absent(name, error)
+    versions: dict[str, str] = {}
+    held = _Held(name, command, _plan(name, options), versions)
+    return Contestant(name, held.measure, versions)
 
 
-def _listener_command(name: str) -> Sequence[str] | None:
+def _listener_command(name: str) -> Sequence[str]:
     if name in OUR_BACKENDS:
         return (sys.executable, "-m", "benchmarks.workers.holding", OUR_BACKENDS[name])
     return worker_command(name)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from attrs import frozen
 
+from benchmarks.benchmark import Contestant, absent
 from benchmarks.peers import worker_command
 from benchmarks.process import worker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from benchmarks.benchmark import Options
+    from benchmarks.benchmark import Measured, Options
     from benchmarks.process import Peer
     from tests.net.wire import End, Wire
 
@@ -45,28 +46,53 @@ class Pair:
         yield self.listener.id
         await self.dialer.disconnect(self.listener.id)
 
+    def contestant(self, measure: Callable[[], Awaitable[float | Measured]]) -> Contestant:
+        """What stands in the benchmark for this pair."""
+        return Contestant(self.name, measure, self.versions, self.give_up)
+
+    def give_up(self) -> str:
+        """End both processes; the ends of their logs."""
+        workers = (self.dialer, self.listener)
+        logs = [each.log for each in workers]
+        for each in workers:
+            each.kill()
+        return "\n".join(logs)
+
 
 @asynccontextmanager
-async def pairs(
-    names: Sequence[str], start: Mapping[str, Any], options: Options, through: Wire | None = None
-) -> AsyncIterator[Sequence[Pair]]:
+async def contest_of_pairs(
+    names: Sequence[str],
+    start: Mapping[str, Any],
+    options: Options,
+    enter: Callable[[Pair], Sequence[Contestant]],
+    through: Wire | None = None,
+) -> AsyncIterator[Sequence[Contestant]]:
     """A pair of each contestant that takes part; `start` is the workers' settings.
 
-    The dialler is on the left side of the wire, the listener on its right; without one, both
-    are on the loopback interface.
+    `enter` makes of a pair what is measured. The dialler is on the left side of the wire, the
+    listener on its right; without one, both are on the loopback interface.
     """
-    ends = (through.right, through.left) if through else (None, None)
     async with AsyncExitStack() as stack:
-        found = []
+        contestants: list[Contestant] = []
         for name in filter(options.wants, names):
-            command = await anyio.to_thread.run_sync(worker_command, name)
-            if command is not None:
-                listener, dialer = [
-                    await stack.enter_async_context(_worker(name, command, start, end))
-                    for end in ends
-                ]
-                found.append(Pair(name, dialer, listener))
-        yield found
+            try:
+                pair = await stack.enter_async_context(_pair(name, start, through))
+            except Exception as error:  # noqa: BLE001 - isolation: the others go on
+                contestants.append(absent(name, error))
+            else:
+                contestants += enter(pair)
+        yield contestants
+
+
+@asynccontextmanager
+async def _pair(name: str, start: Mapping[str, Any], through: Wire | None) -> AsyncIterator[Pair]:
+    right, left = (through.right, through.left) if through else (None, None)
+    command = await anyio.to_thread.run_sync(worker_command, name)
+    async with (
+        _worker(name, command, start, right) as listener,
+        _worker(name, command, start, left) as dialer,
+    ):
+        yield Pair(name, dialer, listener)
 
 
 def _worker(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from benchmarks.benchmark import Benchmark, Contestant
+from benchmarks.benchmark import Benchmark
 from benchmarks.peers import LIBP2P
 
-from .pairs import pairs
+from .pairs import contest_of_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from benchmarks.benchmark import Measured, Options
+    from benchmarks.benchmark import Contestant, Measured, Options
 
     from .pairs import Pair
 
@@ -40,17 +40,11 @@ class Repeated:
         """The benchmark of that name."""
         return Benchmark(name, unit, self._contest, self._settings, lower_is_better=lower_is_better)
 
-    @asynccontextmanager
-    async def _contest(self, options: Options) -> AsyncIterator[Sequence[Contestant]]:
-        async with pairs(LIBP2P, _START, options) as found:
-            yield [
-                Contestant(
-                    pair.name,
-                    partial(self.measure, pair, self._count(options)),
-                    pair.versions,
-                )
-                for pair in found
-            ]
+    def _contest(self, options: Options) -> AbstractAsyncContextManager[Sequence[Contestant]]:
+        def enter(pair: Pair) -> Sequence[Contestant]:
+            return [pair.contestant(partial(self.measure, pair, self._count(options)))]
+
+        return contest_of_pairs(LIBP2P, _START, options, enter)
 
     def _settings(self, options: Options) -> Mapping[str, Any]:
         return {**_START, "per_round": self._count(options)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,10 +9,11 @@ from benchmarks.benchmark import OURS, Benchmark, Contestant, Measured
 from benchmarks.workers.payload import BLOCK_BYTES
 
 from .bulk import MIB, ROUND_MIB, check, one_stream
-from .pairs import pairs
+from .pairs import contest_of_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from benchmarks.benchmark import Options
 
@@ -38,20 +38,17 @@ def _settings(options: Options) -> Mapping[str, Any]:
     }
 
 
-@asynccontextmanager
-async def _contest(options: Options) -> AsyncIterator[Sequence[Contestant]]:
-    async with pairs(_NAMES, _START, options) as found:
-        yield [each for pair in found for each in _contestants(pair, options)]
+def _contest(options: Options) -> AbstractAsyncContextManager[Sequence[Contestant]]:
+    return contest_of_pairs(_NAMES, _START, options, partial(_contestants, options))
 
 
-def _contestants(pair: Pair, options: Options) -> Sequence[Contestant]:
-    measure = partial(_measure, pair, _nbytes(pair.name, options))
-    together = Contestant(pair.name, measure, pair.versions)
+def _contestants(options: Options, pair: Pair) -> Sequence[Contestant]:
+    together = pair.contestant(partial(_measure, pair, _nbytes(pair.name, options)))
     if not pair.name.startswith(OURS):
         return [together]
     alone = partial(one_stream, pair, _one_stream_mib(options) * MIB)
     versions = {"one-stream": pair.versions["peerloom"]}
-    return [together, Contestant(f"one-stream@{pair.name}", alone, versions)]
+    return [together, Contestant(f"one-stream@{pair.name}", alone, versions, pair.give_up)]
 
 
 async def _measure(pair: Pair, nbytes: int) -> Measured:

@@ -10,19 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.benchmark import OURS, Benchmark, Contestant, Limit, Measured
+from benchmarks.benchmark import OURS, Benchmark, Limit, Measured
 from benchmarks.peers import LIBP2P, PLAIN_TCP
 from benchmarks.workers.payload import BLOCK_BYTES
 from tests.interop.build import ToolchainMissing
 from tests.net.wire import missing, wire
 
 from .bulk import MIB, one_stream
-from .pairs import pairs
+from .pairs import contest_of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from benchmarks.benchmark import Options
+    from benchmarks.benchmark import Contestant, Options
 
     from .pairs import Pair
 
@@ -64,6 +64,11 @@ async def _contest(options: Options) -> AsyncIterator[Sequence[Contestant]]:
     """A sender on the left side of the wire and a receiver on the right, of each."""
     if reason := missing():
         raise ToolchainMissing(reason)
+    nbytes = _mib(options) * MIB
+
+    def enter(pair: Pair) -> Sequence[Contestant]:
+        return [pair.contestant(partial(_measure, pair, nbytes))]
+
     async with (
         wire(
             delay_seconds=ROUND_TRIP_SECONDS / 2,
@@ -71,12 +76,9 @@ async def _contest(options: Options) -> AsyncIterator[Sequence[Contestant]]:
             queue_bytes=QUEUE_BYTES,
             kernel=KERNEL,
         ) as it,
-        pairs(_NAMES, _START, options, through=it) as found,
+        contest_of_pairs(_NAMES, _START, options, enter, through=it) as contestants,
     ):
-        nbytes = _mib(options) * MIB
-        yield [
-            Contestant(pair.name, partial(_measure, pair, nbytes), pair.versions) for pair in found
-        ]
+        yield contestants
 
 
 async def _measure(pair: Pair, nbytes: int) -> Measured:

@@ -32,10 +32,16 @@ _ALSO = {
 }
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+        env={**os.environ, **environment},
     )
 
 
@@ -77,3 +83,26 @@ def test_unknown_name_is_refused_with_the_names_that_there_are() -> None:
     done = _run("stream-tcp-tsl")
     assert done.returncode == 2
     assert all(name in done.stderr for name in BENCHMARKS)
+
+
+@pytest.mark.timeout(_SECONDS)
+def test_a_peer_whose_tools_are_missing_fails_and_ours_is_measured() -> None:
+    done = _run(
+        "latency", "--json", "--quick", "--only", "peerloom", "--only", "js-libp2p", PATH="/nowhere"
+    )
+    assert done.returncode == 1
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["ours"] > 0
+    assert report["peers"] == {}
+    assert "there is no node here" in report["failed"]["js-libp2p"]
+
+
+@pytest.mark.timeout(_SECONDS)
+def test_a_benchmark_that_fails_prints_its_error_and_the_next_one_runs() -> None:
+    done = _run("dispatch", "startup", "--json", "--rounds", "1", "--only", "py-libp2p")
+    assert done.returncode == 1
+    failed, measured = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (failed["name"], measured["name"]) == ("dispatch", "startup")
+    assert "nobody takes part" in failed["error"]
+    assert measured["peers"]["py-libp2p"] > 0
+    assert done.stderr.splitlines()[-1] == f"dispatch failed: {failed['error']}"

@@ -14,19 +14,41 @@ RESULT = {
     "ours": 1200.0,
     "peers": {"py-libp2p": 100.0, "js-libp2p": 800.0},
     "ratio": {"py-libp2p": 12.0, "js-libp2p": 1.5},
-    "also": {"cpu": {"ours": 3.0, "peers": {}, "limit": 5.0, "ratio": {"limit": 1.7}}},
     "versions": {"machine": "two cores", "python": "3.11"},
+}
+MEMORY = {
+    "name": "memory",
+    "unit": "KiB/connection",
+    "ours": 50.0,
+    "peers": {},
+    "ratio": {"limit": 2.0},
+    "also": {
+        "processor-percent": {"ours": 3.0, "peers": {}, "limit": 5.0, "ratio": {"limit": 1.7}}
+    },
+    "failed": {"js-libp2p": "PartyGone: js-libp2p has ended"},
 }
 
 
 def test_a_row_names_each_target_that_was_missed() -> None:
-    first, also = rows_of(RESULT)
-    assert first == (
+    (row,) = rows_of(RESULT)
+    assert row == (
         "| `stream-tcp-tls` | MiB/s | 1200 | py-libp2p 100, js-libp2p 800 |"
         " py-libp2p 12, js-libp2p 1.5 | py-libp2p 12, js-libp2p 2, blocking-tls 0.5 |"
-        " reached, **missed** |"
+        " reached, **missed**, **not measured** |"
     )
-    assert also == "| `stream-tcp-tls: cpu` |  | 3 |  | limit 1.7 | limit 1 | reached |"
+
+
+def test_a_row_stands_for_each_limit_also_for_one_that_was_not_measured() -> None:
+    assert list(rows_of(MEMORY)) == [
+        "| `memory` | KiB/connection | 50 | js-libp2p failed | limit 2 | limit 1 | reached |",
+        "| `memory: processor-percent` |  | 3 |  | limit 1.7 | limit 1 | reached |",
+        "| `memory: processor-percent-few` |  |  |  |  | limit 1 | **not measured** |",
+    ]
+
+
+def test_a_benchmark_without_figures_has_a_row_all_the_same() -> None:
+    error = {"name": "latency", "unit": "ms", "error": "OSError: no"}
+    assert list(rows_of(error)) == ["| `latency` | ms |  |  |  | py-libp2p 3 | **not measured** |"]
 
 
 def test_only_what_stands_between_the_marks_is_made_anew() -> None:

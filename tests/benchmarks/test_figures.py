@@ -70,7 +70,7 @@ def test_peer_beside_one_of_ours_counts_only_where_that_one_counts() -> None:
     assert figures.ratio_to("alone@peerloom-trio") == 0.5
 
 
-def test_receiver_that_got_other_bytes_stops_the_run() -> None:
+def test_receiver_that_got_other_bytes_has_failed() -> None:
     right = {"seconds": 1.0, "count": BLOCK_BYTES, "tag": expected_tag(1, BLOCK_BYTES)}
     check("js", right, BLOCK_BYTES)
     for wrong in (
