@@ -15,6 +15,7 @@ from peerloom._transports import QuicSettings, QuicTransport
 from peerloom._transports._quic_aioquic import AioquicEngines
 from peerloom._transports._quic_credentials import Credentials
 from peerloom._transports._quic_qh3_engine import Qh3Engines
+from peerloom._unread import UnreadLedger
 from tests.core.security_kit import ALICE, BOB, RUNTIME
 
 if TYPE_CHECKING:
@@ -83,15 +84,27 @@ class Ends:
 
 @asynccontextmanager
 async def transports(
-    pair: tuple[str, str] = ("qh3", "qh3"), *, own: Mapping[str, Any] | None = None, **settings: Any
+    pair: tuple[str, str] = ("qh3", "qh3"),
+    *,
+    own: Mapping[str, Any] | None = None,
+    ledger: UnreadLedger | None = None,
+    **settings: Any,
 ) -> AsyncIterator[tuple[QuicTransport, QuicTransport]]:
-    """A transport of Alice and one of Bob; `own` are settings of Alice alone."""
+    """A transport of Alice and one of Bob; `own` are settings of Alice alone, `ledger` is Bob's."""
     async with anyio.create_task_group() as tasks:
         made = []
-        for name, identity, more in ((pair[0], ALICE, own or {}), (pair[1], BOB, {})):
+        nobodys = UnreadLedger()
+        for name, identity, more, unread in (
+            (pair[0], ALICE, own or {}, nobodys),
+            (pair[1], BOB, {}, ledger or nobodys),
+        ):
             limits = QuicSettings(**{**settings, **more})
             library = engines(name, identity, limits)
-            made.append(QuicTransport(identity, RUNTIME, tasks.start_soon, limits, library))
+            made.append(
+                QuicTransport(
+                    *(identity, RUNTIME, tasks.start_soon, limits, library), ledger=unread
+                )
+            )
         yield made[0], made[1]
         tasks.cancel_scope.cancel()
 

@@ -18,6 +18,9 @@ from peerloom._errors import StreamReset
 from peerloom._muxers._yamux_session import YamuxSession
 from peerloom._muxers._yamux_settings import YamuxSettings
 from peerloom._muxers._yamux_state import Reset
+from peerloom._muxers._yamux_unread import shed
+from peerloom._muxers._yamux_window import WindowBudget
+from peerloom._unread import UnreadLedger
 
 INITIAL = 256 * 1024
 
@@ -37,7 +40,13 @@ def pattern(start, length):
 
 class Side:
     def __init__(self, bounds, *, dialer):
-        self.session = YamuxSession(dialer=dialer, settings=bounds, now=0.0)
+        self.ledger = UnreadLedger(0)
+        self.session = YamuxSession(
+            dialer=dialer,
+            settings=bounds,
+            now=0.0,
+            budget=WindowBudget(bounds.max_window_growth_bytes, self.ledger),
+        )
         self.wire = bytearray()  # what this side has said and the other has not heard
         self.ends = {}
 
@@ -150,6 +159,18 @@ class TwoSessions(RuleBasedStateMachine):
             session.close(end.state, self.now)
             end.gone = end.eof_written = True
 
+    @rule(side=st.sampled_from([0, 1]), tight=st.booleans())
+    def fill_or_empty_other_connections(self, side, tight):
+        self.sides[side].ledger.total = int(tight)
+
+    @rule(side=st.sampled_from([0, 1]), nbytes=SIZES, really=SELDOM)
+    def shed(self, side, nbytes, really):
+        session = self.sides[side].session
+        if really:
+            before = session.unread.size
+            shed(session, nbytes)
+            assert session.unread.size <= max(0, before - nbytes)
+
     @rule(side=st.sampled_from([0, 1]))
     def ping(self, side):
         self.sides[side].session.ping()
@@ -187,6 +208,12 @@ class TwoSessions(RuleBasedStateMachine):
                     assert not state.received.size or state.reset is Reset.THERE
                 elif side.session._body_of is not state:
                     assert window.available + state.received.size + window._read == window.size
+
+    @invariant()
+    def what_is_unread_is_known(self):
+        for side in getattr(self, "sides", ()):
+            unread = sum(end.state.received.size for end in side.ends.values())
+            assert side.session.unread.size == unread
 
     def teardown(self):
         """At quiescence: all that was written has arrived, unless the stream was reset."""
@@ -237,6 +264,8 @@ class TwoSessions(RuleBasedStateMachine):
         for side in self.sides:
             assert not side.session.streams
             assert side.session._senders == 0
+            assert side.session.unread.size == 0
+            assert not side.session.unread._over
             assert side.session._table._inbound == side.session._table._outbound == 0
             assert side.session._table.unacknowledged == 0
             assert side.session._budget.left == side.session._settings.max_window_growth_bytes

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from peerloom._errors import MuxerViolation
 from peerloom._muxers._yamux_ids import MAX_GAPS, ForeignIds
 from peerloom._muxers._yamux_window import ReceiveWindow, WindowBudget
+from peerloom._unread import UnreadLedger
 
 from .yamux_tools import deliver, frame, headers, output, session
 
@@ -93,10 +94,38 @@ def test_window_growth_of_all_streams_is_bounded_and_given_back():
     assert budget.left == MIB
 
 
-@given(st.lists(st.tuples(st.integers(0, 300 * KIB), st.integers(0, 300 * KIB), st.booleans())))
+def test_window_shrinks_as_it_is_read_while_too_much_is_unread_and_grows_again_after_that():
+    ledger = UnreadLedger(0)
+    budget, window = WindowBudget(32 * MIB, ledger), ReceiveWindow(0.0)
+
+    def read_all():
+        window.receive(amount := window.available)
+        window.read(amount)
+        return window.grant(0.0, 1.0, 16 * MIB, budget)
+
+    while window.size < MIB:
+        read_all()
+    ledger.total = 1
+    assert read_all() == INITIAL
+    assert window.size == window.available == INITIAL
+    assert budget.left == 32 * MIB
+    assert read_all() == INITIAL
+    ledger.total = 0
+    assert read_all() == 2 * INITIAL
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 300 * KIB), st.integers(0, 300 * KIB), st.booleans(), st.booleans()
+        )
+    )
+)
 def test_window_accounts_for_every_byte(steps):
-    window, budget, unread, granted, used = ReceiveWindow(0.0), WindowBudget(MIB), 0, INITIAL, 0
-    for arriving, reading, fast in steps:
+    window, ledger, unread, granted, used = ReceiveWindow(0.0), UnreadLedger(0), 0, INITIAL, 0
+    budget = WindowBudget(MIB, ledger)
+    for arriving, reading, fast, tight in steps:
+        ledger.total = int(tight)
         if arriving > granted - used:
             with pytest.raises(MuxerViolation):
                 window.receive(arriving)
@@ -110,6 +139,7 @@ def test_window_accounts_for_every_byte(steps):
             granted += window.grant(0.0, 1.0 if fast else -1.0, 2 * MIB, budget)
         assert window.available == granted - used
         assert window.available + unread <= window.size <= 2 * MIB
+        assert budget.left + window.size == MIB + INITIAL
 
 
 def test_window_update_is_sent_when_a_quarter_is_read_not_at_every_read():

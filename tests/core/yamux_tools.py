@@ -26,18 +26,22 @@ from peerloom._muxers._yamux_frames import (
     encode_header,
 )
 from peerloom._muxers._yamux_session import YamuxSession
+from peerloom._muxers._yamux_window import WindowBudget
 from peerloom._runtime import SystemRuntime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from peerloom._muxers._yamux_link import YamuxLink
+    from peerloom._unread import UnreadLedger
 
 ADDRESS = Multiaddr("/memory/1")
 
 
 def session(*, dialer: bool = False, **settings: Any) -> YamuxSession:
-    return YamuxSession(dialer=dialer, settings=YamuxSettings(**settings), now=0.0)
+    bounds = YamuxSettings(**settings)
+    budget = WindowBudget(bounds.max_window_growth_bytes)
+    return YamuxSession(dialer=dialer, settings=bounds, now=0.0, budget=budget)
 
 
 def frame(kind: int, flags: int, stream_id: int, length: int, body: bytes | None = None) -> bytes:
@@ -182,13 +186,15 @@ def pipe_pair(capacity: int = 256 * 1024) -> tuple[Pipe, Pipe]:
     return one, other
 
 
-def make_link(pipe: ByteStream, role: Role, **settings: Any) -> YamuxLink:
+def make_link(
+    pipe: ByteStream, role: Role, *, ledger: UnreadLedger | None = None, **settings: Any
+) -> YamuxLink:
     key = KeyPair.from_seed(bytes(32)).public_key
     secured = Secured(
         peer=key.peer_id, public_key=key, records=NullRecords(), muxer=None, early_data=[]
     )
     raw = RawLink(stream=pipe, local_address=ADDRESS, remote_address=ADDRESS)
-    return Yamux(SystemRuntime(), YamuxSettings(**settings)).upgrade(secured, raw, role)
+    return Yamux(SystemRuntime(), YamuxSettings(**settings), ledger).upgrade(secured, raw, role)
 
 
 @define

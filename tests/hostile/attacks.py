@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from multiaddr import Multiaddr
 
-from peerloom._errors import PeerloomError, StreamLimitReached
+from peerloom._errors import PeerloomError, StreamLimitReached, StreamReset
 from peerloom._muxers._yamux_frames import DATA, PING, RST, SYN, WINDOW_UPDATE
 from tests.core.yamux_tools import frame
 from tests.hostile.foe import (
@@ -30,6 +30,8 @@ from tests.hostile.foe import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from peerloom._links import MuxedLink
 
 AT_ONCE = 16  # of many connections
 
@@ -200,7 +202,10 @@ async def unread_windows(
     connections: int = 8,
     seconds: float = 4.0,
 ) -> None:
-    """As many streams as are let in, each filled to its window, of many identities."""
+    """As many streams as are let in, each filled to its window, of many identities.
+
+    Without haste: what is attacked is the node's memory, not its time.
+    """
     proposal = HEADER + line(protocol)
     body = bytes((1 << 18) - len(proposal))
 
@@ -213,6 +218,7 @@ async def unread_windows(
                         opening + frame(DATA, 0, number, len(body), body)
                     ):
                         return
+                    await anyio.sleep(seconds / 512)
                 await channel.until_closed()
 
     with anyio.move_on_after(seconds):
@@ -220,6 +226,35 @@ async def unread_windows(
             for _ in range(connections):
                 tasks.start_soon(one)
         await anyio.sleep_forever()
+
+
+async def unread_streams(
+    address: Multiaddr,
+    protocol: str = "/hold/1",
+    security: str = "tls",
+    connections: int = 4,
+    seconds: float = 3.0,
+) -> None:
+    """As much as is taken on many streams of many identities, by an honest muxer, likewise."""
+
+    async def fill(link: MuxedLink) -> None:
+        while True:
+            with suppress(StreamReset):
+                stream = await stream_under(link, protocol)
+                while True:
+                    await stream.send(bytes(1 << 14))
+                    await anyio.sleep(0.02)
+
+    async def one() -> None:
+        async with link_to(address, (security,)) as link:
+            with anyio.move_on_after(seconds):
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(4):
+                        tasks.start_soon(fill, link)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(connections):
+            tasks.start_soon(one)
 
 
 async def open_streams(
@@ -268,6 +303,7 @@ ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
         reset_streams,
         silence,
         take_without_reading,
+        unread_streams,
         unread_windows,
     )
 }

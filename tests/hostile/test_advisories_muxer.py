@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from peerloom import PeerDisconnected
+from peerloom import Limits, PeerDisconnected
 from peerloom._muxers._yamux_frames import (
     ACK,
     DATA,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tests.hostile.ways import Way
 
 EVERYTHING = 0xFFFFFFFF
+UNREAD_BYTES = 8 << 20
+QUIC_UNREAD_BYTES = 2 << 20
 
 
 class TestCve202631814:
@@ -164,15 +166,30 @@ class TestCve202223492:
     async def test_cve_2022_23492_every_window_of_a_peer_filled_and_unread(
         self, raw_way: Way
     ) -> None:
-        """32 streams of a peer may wait unread under one protocol, 256 KiB each: that is all."""
-        async with siege(raw_way, Serving(hold=hold)) as scene, measured(scene):
-            await attack(
-                "unread_windows",
-                scene.address,
-                security=raw_way.security[0],
-                seconds=3.0,
-                connections=1,
-            )
+        """Each of eight peers fills 32 windows of 256 KiB: 64 MiB, were it not for the limit."""
+        limits = Limits(unread_bytes=UNREAD_BYTES)
+        async with siege(raw_way, Serving(hold=hold), limits=limits) as scene:
+            async with measured(scene):
+                await attack(
+                    "unread_windows",
+                    scene.address,
+                    security=raw_way.security[0],
+                    seconds=6.0,
+                    connections=8,
+                )
+            swarm = await scene.swarm()
+            assert swarm["unread_bytes"] <= UNREAD_BYTES
+            assert swarm["reset_streams"]["unread_bytes"] >= 8 * 32 - UNREAD_BYTES // (256 << 10)
+
+    async def test_cve_2022_23492_streams_of_many_peers_unread_by_quic(self, quic_way: Way) -> None:
+        """QUIC counts for a connection what it has taken from its engine, up to 8 MiB here."""
+        limits = Limits(unread_bytes=QUIC_UNREAD_BYTES)
+        async with siege(quic_way, Serving(hold=hold), limits=limits) as scene:
+            async with measured(scene):
+                await attack("unread_streams", scene.address, seconds=3.0, connections=4)
+            swarm = await scene.swarm()
+            assert swarm["unread_bytes"] <= QUIC_UNREAD_BYTES
+            assert swarm["reset_streams"]["unread_bytes"] > 0
 
     async def test_cve_2022_23492_five_thousand_half_open_connections(self, raw_way: Way) -> None:
         async with siege(raw_way) as scene:

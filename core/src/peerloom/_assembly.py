@@ -13,6 +13,7 @@ from ._security import Noise, Tls
 from ._selection import select_plugins
 from ._swarm import Surroundings, Swarm, Upgrader
 from ._swarm._plugin import SwarmPlugin
+from ._unread import UnreadLedger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -46,11 +47,13 @@ def build_swarm(  # noqa: PLR0913, PLR0917 - a node's parts, each once
 ) -> Swarm:
     """A swarm that tells the loop what happens, and does nothing yet."""
     settings = YamuxSettings(max_inbound_streams=config.limits.streams_per_connection)
-    muxers = [Yamux(runtime, settings)]
+    unread = UnreadLedger(config.limits.unread_bytes, runtime.now)
+    muxers = [Yamux(runtime, settings, unread)]
     names = [muxer.protocol_id for muxer in muxers]
     securities = [_SECURITIES[name](identity, runtime, names) for name in config.security]
     around = Surroundings(loop.swarm_events, loop.announce, offer)
     around.find_peer = find_peer
+    around.unread = unread
     around.part_failed = loop.part_failed
     return Swarm(identity.peer_id, Upgrader(securities, muxers), around, runtime, config)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._peer_id import PeerId
 
 SECURITY: Final = ("tls", "noise")  # as calimero-network: TLS first, Noise as fallback
+MIB: Final = 1024 * 1024
 PROTOCOL_VERSION: Final = "/peerloom/0.1.0"  # what identify tells; told apart by nobody
 
 
@@ -118,7 +119,7 @@ def _own_agent() -> str:
 
 @frozen
 class Limits:
-    """How many connections and streams a node carries; more are refused and counted.
+    """What a node carries, in connections, streams and data; more is refused and counted.
 
     Attributes:
         pending_in: connections that others have begun and that are not yet secured.
@@ -126,6 +127,8 @@ class Limits:
         per_peer: connections to one peer.
         total: connections in all.
         streams_per_connection: streams that the other side may have open on one connection.
+        unread_bytes: what may have arrived on all connections without having been read; past it,
+            streams of the peer that holds most are reset. From half of it on no window grows.
     """
 
     pending_in: int = field(default=128, validator=at_least(1))
@@ -133,6 +136,7 @@ class Limits:
     per_peer: int = field(default=8, validator=at_least(1))
     total: int = field(default=1024, validator=at_least(1))
     streams_per_connection: int = field(default=256, validator=at_least(1))
+    unread_bytes: int = field(default=256 * MIB, validator=at_least(MIB))
 
 
 @frozen
@@ -177,7 +181,7 @@ class NetworkConfig:
         bootstrap: boot nodes, each address ending in /p2p/<peer id>; dialled at start and
             whenever none of them is connected. In a file: `nodes` of the section `bootstrap`.
         security: the security channels offered on TCP, most wanted first: tls, noise.
-        limits: how many connections and streams it carries.
+        limits: how many connections and streams, and how much unread data, it carries.
         keep_alive_seconds: a connection that nothing holds any more is closed after this time.
         agent: the software that identify tells.
         protocol_version: the protocol family that identify tells.

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from peerloom._links import Role
+from peerloom._unread import UnreadLedger
+
 from ._yamux_link import PROTOCOL_ID, YamuxLink
+from ._yamux_session import YamuxSession
 from ._yamux_settings import YamuxSettings
+from ._yamux_window import WindowBudget
 
 if TYPE_CHECKING:
-    from peerloom._links import RawLink, Role, Secured
+    from peerloom._links import RawLink, Secured
     from peerloom._runtime import Runtime
 
 _FREED_BYTES: Final = 2 * 1024 * 1024
@@ -19,14 +24,29 @@ class Yamux:
 
     protocol_id = PROTOCOL_ID
 
-    def __init__(self, runtime: Runtime, settings: YamuxSettings | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        settings: YamuxSettings | None = None,
+        ledger: UnreadLedger | None = None,
+    ) -> None:
         _let_the_allocator_keep_pages()
         self._runtime = runtime
         self._settings = settings or YamuxSettings()
+        self._ledger = ledger or UnreadLedger()
 
     def upgrade(self, secured: Secured, raw: RawLink, role: Role) -> YamuxLink:
         """A link over the secured pipe; its `run` moves the bytes."""
-        return YamuxLink(secured, raw, role, runtime=self._runtime, settings=self._settings)
+        settings, ledger = self._settings, self._ledger
+        session = YamuxSession(
+            dialer=role is Role.DIALER,
+            settings=settings,
+            now=self._runtime.now(),
+            budget=WindowBudget(settings.max_window_growth_bytes, ledger),
+        )
+        return YamuxLink(
+            secured, raw, session, runtime=self._runtime, settings=settings, ledger=ledger
+        )
 
 
 def _let_the_allocator_keep_pages() -> None:

@@ -10,21 +10,24 @@ from anyio.lowlevel import checkpoint
 
 from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
-from peerloom._links import EagerPipe, MuxedLink, Role
+from peerloom._links import EagerPipe, MuxedLink
+from peerloom._unread import TOLD_BYTES
 
 from ._wakeup import Wakeup
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_frames import INITIAL_WINDOW_BYTES
-from ._yamux_session import YamuxSession
 from ._yamux_stream import YamuxStream
+from ._yamux_unread import shed
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from peerloom._links import RawLink, Secured
     from peerloom._runtime import Runtime
+    from peerloom._unread import UnreadLedger
 
     from ._yamux_frames import Buffer
+    from ._yamux_session import YamuxSession
     from ._yamux_settings import YamuxSettings
     from ._yamux_state import StreamState
 
@@ -43,14 +46,15 @@ class YamuxLink(MuxedLink):
     `LinkClosed` if the pipe broke, fell silent, or the other side gave a reason for ending it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a link needs, each once
         self,
         secured: Secured,
         raw: RawLink,
-        role: Role,
+        session: YamuxSession,
         *,
         runtime: Runtime,
         settings: YamuxSettings,
+        ledger: UnreadLedger,
     ) -> None:
         self.peer = secured.peer
         self.public_key = secured.public_key
@@ -66,9 +70,8 @@ class YamuxLink(MuxedLink):
         self._eager = raw.stream if isinstance(raw.stream, EagerPipe) else None
         self._unsent: Buffer = b""
         self._settings = settings
-        self._session = YamuxSession(
-            dialer=role is Role.DIALER, settings=settings, now=runtime.now()
-        )
+        self._session = session
+        self._entry = ledger.open(self)
         self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
         self._work = Wakeup()
@@ -86,6 +89,18 @@ class YamuxLink(MuxedLink):
     def round_trip_seconds(self) -> float | None:
         """The newest measured round trip time, or None."""
         return self._session.round_trip_seconds
+
+    @property
+    def unread_bytes(self) -> int:
+        """What has arrived and nobody has read."""
+        return self._session.unread.size
+
+    def shed(self, nbytes: int) -> int:
+        """Reset streams, those first that hold most unread, until so much is free; how many."""
+        count = shed(self._session, nbytes)
+        self._wake_streams()
+        self._work.set()
+        return count
 
     async def run(self) -> None:
         """Move the bytes until the link ends; returns after a clean end, else raises the cause."""
@@ -204,6 +219,9 @@ class YamuxLink(MuxedLink):
             self._arrived.set()
         if not session.ack_backlog_full:
             self._acknowledged.set()
+        unread = session.unread.size
+        if not -TOLD_BYTES < unread - self._entry.told < TOLD_BYTES:
+            self._entry.tell(unread)
 
     async def _drain(self) -> None:
         """Take what still comes, lest closing the socket destroys the farewell on its way."""

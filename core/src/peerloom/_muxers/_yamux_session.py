@@ -18,10 +18,11 @@ from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
 from ._yamux_state import Reset, StreamState
 from ._yamux_table import StreamTable
-from ._yamux_window import WindowBudget
+from ._yamux_unread import Unread
 
 if TYPE_CHECKING:
     from ._yamux_settings import YamuxSettings
+    from ._yamux_window import WindowBudget
 
 # Frames handled before the loop gets a turn: 512 KiB may hold 43,000 empty ones, a tenth of a
 # second of work.
@@ -43,18 +44,22 @@ class YamuxSession:
         heard_at: when something arrived last.
         received_bytes: how much has arrived, frames' heads included.
         remote_reason: the reason that the other side gave for ending the link, or None.
+        unread: what has arrived and nobody has read.
     """
 
-    def __init__(self, *, dialer: bool, settings: YamuxSettings, now: float) -> None:
+    def __init__(
+        self, *, dialer: bool, settings: YamuxSettings, now: float, budget: WindowBudget
+    ) -> None:
         self.heard_at = now
         self.received_bytes = 0
         self.remote_reason: int | None = None
+        self.unread = Unread()
         self._settings = settings
         self._table = StreamTable(dialer=dialer, settings=settings)
         self._outbox = Outbox()
         self._pace = WritePace()
         self._pings = Pings()
-        self._budget = WindowBudget(settings.max_window_growth_bytes)
+        self._budget = budget
         self._decoder = FrameDecoder()
         self._body_of: StreamState | None = None
         self._eof_after_body = False
@@ -133,6 +138,7 @@ class YamuxSession:
         data = stream.received.read(max_bytes)
         if data:
             stream.window.read(len(data))
+            self.unread.size -= len(data)
             if stream.needs_grant and not stream.forgotten:
                 self._outbox.put_urgent(stream)
         elif stream.reset is not None or (stream.eof_received and stream.eof_due):
@@ -143,7 +149,7 @@ class YamuxSession:
         """The application is done with both halves; see `MuxedStream` for when this resets."""
         if stream.received.size and not stream.eof_received:
             self.reset(stream)
-        stream.received.clear()
+        self.unread.drop(stream)
         self.write_eof(stream)
         if stream.closed_at is None:
             stream.closed_at = now
@@ -151,7 +157,7 @@ class YamuxSession:
 
     def reset(self, stream: StreamState) -> None:
         """End both halves at once, dropping what waits in either."""
-        stream.received.clear()
+        self.unread.drop(stream)
         self._table.release(stream)
         if stream.reset is None and not stream.forgotten:
             self._drop_output(stream)
@@ -338,6 +344,7 @@ class YamuxSession:
             if not stream.received.size:
                 self._touched.append(stream)
             stream.received.append(piece)
+            self.unread.size += len(piece)
         if not self._decoder.body_left:
             self._body_of = None
             if self._eof_after_body:
@@ -389,4 +396,5 @@ class YamuxSession:
     def _forget_if_over(self, stream: StreamState) -> None:
         if stream.over and not stream.forgotten:
             self._table.forget(stream, self._budget)
+            self.unread.keep(stream)
             self._touched.append(stream)

@@ -19,6 +19,7 @@ class Reset(Enum):
 
     HERE = "reset here"
     THERE = "reset by the other side"
+    SHED = "reset here: too much is unread on all connections together (limits.unread_bytes)"
 
 
 class StreamState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from peerloom._errors import MuxerViolation
+from peerloom._unread import UnreadLedger
 
 from ._yamux_frames import INITIAL_WINDOW_BYTES
 
@@ -19,12 +20,21 @@ GROWING_ROUND_TRIPS: Final = 2
 
 
 class WindowBudget:
-    """By how much the windows of one link may still grow, together."""
+    """By how much the windows of one link may still grow, together.
 
-    __slots__ = ("left",)
+    None does while the node holds too much that nobody has read, whose ledger says so.
+    """
 
-    def __init__(self, total: int) -> None:
+    __slots__ = ("_ledger", "left")
+
+    def __init__(self, total: int, ledger: UnreadLedger | None = None) -> None:
         self.left = total
+        self._ledger = ledger or UnreadLedger()
+
+    @property
+    def tight(self) -> bool:
+        """Whether windows that have grown must shrink."""
+        return self._ledger.tight
 
     def take(self, wanted: int) -> int:
         """As many of the wanted bytes as are left."""
@@ -71,12 +81,16 @@ class ReceiveWindow:
     def grant(self, now: float, round_trip: float, limit: int, budget: WindowBudget) -> int:
         """The credit to send; the window doubles if its quarter was read within two round trips.
 
+        It shrinks instead, by granting less than was read, while the budget is tight.
+
         QUIC implementations and rust-yamux have a like rule: a window that lasts for little more
         than the path's delay is what holds the sender back.
         """
         credit = self._read
         path = max(round_trip, MIN_ROUND_TRIP_SECONDS)
-        if now - self._granted_at < GROWING_ROUND_TRIPS * path:
+        if budget.tight:
+            credit -= self._shrink(credit, budget)
+        elif now - self._granted_at < GROWING_ROUND_TRIPS * path:
             growth = budget.take(max(0, min(self.size, limit - self.size)))
             self.size += growth
             credit += growth
@@ -84,6 +98,12 @@ class ReceiveWindow:
         self._granted_at = now
         self.available += credit
         return credit
+
+    def _shrink(self, most: int, budget: WindowBudget) -> int:
+        amount = min(most, self.size - INITIAL_WINDOW_BYTES)
+        self.size -= amount
+        budget.give_back(amount)
+        return amount
 
     def release(self, budget: WindowBudget) -> None:
         """Give back what this window took from the budget; it grants nothing any more."""

@@ -18,7 +18,7 @@ from peerloom._errors import (
 from peerloom._stream import Stream
 
 from ._multistream import Proposer, Responder
-from ._negotiate import NEGOTIATION_SECONDS, READ_BYTES, negotiate
+from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, negotiate
 from ._optimistic_stream import OptimisticStream
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Connection:
         try:
             with anyio.fail_after(NEGOTIATION_SECONDS):
                 protocol, early = await negotiate(
-                    Proposer(protocols), muxed.send, lambda: muxed.receive(READ_BYTES)
+                    Proposer(protocols), muxed.send, lambda: muxed.receive(STREAM_READ_BYTES)
                 )
         except ProtocolNotSupported:
             await muxed.aclose()
@@ -168,7 +168,7 @@ class Connection:
         try:
             with anyio.fail_after(NEGOTIATION_SECONDS):
                 protocol, early = await negotiate(
-                    responder, muxed.send, lambda: muxed.receive(READ_BYTES)
+                    responder, muxed.send, lambda: muxed.receive(STREAM_READ_BYTES)
                 )
             release = self._protocols.acquire(protocol, self.info.peer)
         except (NegotiationFailed, TimeoutError, StreamError, LinkClosed) as error:

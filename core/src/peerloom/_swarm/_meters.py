@@ -14,6 +14,7 @@ from peerloom._events import (
 )
 
 if TYPE_CHECKING:
+    from peerloom._unread import UnreadLedger
     from peerloom.plugin import EventHandler, PluginContext
 
 
@@ -35,6 +36,10 @@ class Meters:
         self._accepts_failed = counter(
             "accepts_failed_total", "inbound links that came to nothing", ("cause",)
         )
+        self._unread = gauge("unread_bytes", "what has arrived and nobody has read")
+        self._streams_reset = counter(
+            "streams_reset_total", "streams that this node reset for its own good", ("cause",)
+        )
         self._plugin_failures = counter("plugin_failures_total", "what raised", ("plugin",))
         self._slow_handlers = counter(
             "slow_handlers_total", "handlers that held the loop", ("plugin",)
@@ -50,6 +55,12 @@ class Meters:
             PluginFailed.heard_by(self._on_plugin_failed),
             SlowHandler.heard_by(self._on_slow_handler),
         ]
+
+    def count_unread(self, ledger: UnreadLedger) -> None:
+        """Take over what stands in the ledger."""
+        self._unread.set(ledger.total)
+        known = self._streams_reset.value(cause="unread_bytes")
+        self._streams_reset.inc(ledger.streams_reset - known, cause="unread_bytes")
 
     def _on_connected(self, event: PeerConnected) -> None:
         info = event.connection

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NEGOTIATION_SECONDS: Final = 10.0  # as rust-libp2p's substream upgrade
 READ_BYTES: Final = 65536
+# Of a stream: what is read beyond the negotiation waits outside of its window, where nobody counts.
+STREAM_READ_BYTES: Final = 1024
 
 
 async def negotiate(

@@ -13,7 +13,7 @@ import anyio
 from peerloom._errors import NegotiationFailed, ProtocolNotSupported, StreamReset
 from peerloom._links import MuxedStream
 
-from ._negotiate import NEGOTIATION_SECONDS, READ_BYTES, hear_out
+from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ class OptimisticStream(MuxedStream):
         try:
             with anyio.fail_after(NEGOTIATION_SECONDS):
                 _, self._early = await hear_out(
-                    self._proposer, self._muxed.send, lambda: self._muxed.receive(READ_BYTES)
+                    self._proposer, self._muxed.send, lambda: self._muxed.receive(STREAM_READ_BYTES)
                 )
         except ProtocolNotSupported as error:
             self._refused()

@@ -48,19 +48,23 @@ class SwarmPlugin:
     def peerloom_setup(self, ctx: PluginContext) -> None:
         """Start to sweep idle connections."""
         self._ctx = ctx
+        self._meters = Meters(ctx)
         self._sweep()
 
     @hookimpl
     def peerloom_transports(self, ctx: PluginContext) -> list[Transport]:
         """TCP and QUIC, whose sockets outlive the plugin while they carry connections."""
         settings = QuicSettings(max_inbound_streams=self._swarm.max_streams_per_connection)
-        self._quic = QuicTransport(ctx.identity, ctx.runtime, self._swarm.start_soon, settings)
+        self._quic = QuicTransport(
+            *(ctx.identity, ctx.runtime, self._swarm.start_soon, settings),
+            ledger=self._swarm.unread,
+        )
         return [TcpTransport(), self._quic]
 
     @hookimpl
-    def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:
+    def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:  # noqa: ARG002
         """Those that count, and one that learns what peers speak."""
-        return [*Meters(ctx).handlers(), IdentifyReceived.heard_by(self._on_identified)]
+        return [*self._meters.handlers(), IdentifyReceived.heard_by(self._on_identified)]
 
     @hookimpl
     def peerloom_command_handlers(self, ctx: PluginContext) -> list[CommandHandler]:  # noqa: ARG002
@@ -87,6 +91,7 @@ class SwarmPlugin:
 
     def _sweep(self) -> None:
         self._swarm.close_idle()
+        self._meters.count_unread(self._swarm.unread)
         self._ctx.wake_at(self._ctx.runtime.now() + SWEEP_SECONDS, self._sweep)
 
     async def _listen_on(self, command: ListenOn) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from peerloom._errors import NodeClosed
+from peerloom._unread import UnreadLedger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -36,6 +37,7 @@ class Surroundings:
         gate: may refuse a dial or a connection by giving a reason.
         find_peer: finds addresses of a peer of whom none is known.
         part_failed: hears that a plugin's behaviour or transport raised, and where.
+        unread: sums up what connections hold that nobody has read.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Surroundings:
         self.gate: Callable[[GateStage, PeerId | None, Multiaddr], str | None] = _let_pass
         self.find_peer: Callable[[PeerId], Awaitable[Sequence[Multiaddr]]] = _find_nobody
         self.part_failed: Callable[[str, str, BaseException], None] = _raise
+        self.unread = UnreadLedger()
 
 
 class Tasks:

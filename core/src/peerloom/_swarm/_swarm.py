@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from peerloom._peer_id import PeerId
     from peerloom._runtime import Runtime
     from peerloom._stream import Stream
+    from peerloom._unread import UnreadLedger
 
     from ._connection import Connection
     from ._surroundings import Surroundings
@@ -123,6 +124,11 @@ class Swarm:
         finally:
             self._tasks.group = None
             self._closed.set()
+
+    @property
+    def unread(self) -> UnreadLedger:
+        """What its connections hold that nobody has read."""
+        return self._around.unread
 
     def start_soon(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a task until every connection has been closed: a transport's socket."""
@@ -241,6 +247,7 @@ class Swarm:
     def close_idle(self) -> None:
         """Close the connections that nothing has held for long enough."""
         self._pool.close_idle(self._keep_alive)
+        self.unread.recount()
 
     # -- streams
 
@@ -324,6 +331,8 @@ class Swarm:
             "listen_addresses": [str(address) for _, address in self.listen_addresses()],
             "external_addresses": [str(address) for address in self._external],
             "inbound_streams": self._protocols.open_streams(),
+            "unread_bytes": self.unread.total,
+            "reset_streams": {"unread_bytes": self.unread.streams_reset},
             "accepted": self._arrivals.accepted,
             "failed_accepts": self._arrivals.failed,
             **self._dials.counters,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from peerloom._peer_id import PeerId
     from peerloom._runtime import Runtime
+    from peerloom._unread import UnreadLedger
 
     from ._quic_engine import QuicEngine, QuicEngines, SocketAddress
     from ._quic_packets import LongHeader
@@ -53,7 +54,12 @@ class QuicEndpoint:
     """
 
     def __init__(
-        self, sock: UdpSocket, engines: QuicEngines, runtime: Runtime, settings: QuicSettings
+        self,
+        sock: UdpSocket,
+        engines: QuicEngines,
+        runtime: Runtime,
+        settings: QuicSettings,
+        ledger: UnreadLedger,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.on_link: Callable[[QuicLink], bool] | None = None
@@ -63,6 +69,7 @@ class QuicEndpoint:
         self._engines = engines
         self._runtime = runtime
         self._settings = settings
+        self._ledger = ledger
         self._tokens = RetryTokens(runtime)
         self._by_id: dict[bytes, QuicLink] = {}
         self._links: dict[QuicLink, set[bytes]] = {}
@@ -316,7 +323,13 @@ class QuicEndpoint:
     def _add(self, engine: QuicEngine, role: Role, remote: SocketAddress) -> QuicLink:
         addresses = (self._local_address(remote), quic_address(str(remote[0]), int(remote[1])))
         link = QuicLink(
-            engine, self, role, addresses, runtime=self._runtime, settings=self._settings
+            engine,
+            self,
+            role,
+            addresses,
+            runtime=self._runtime,
+            settings=self._settings,
+            ledger=self._ledger,
         )
         self._links[link] = set()
         self.route(link, engine.connection_id, valid=True)

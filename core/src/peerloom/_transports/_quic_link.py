@@ -15,6 +15,7 @@ from peerloom._errors import (
 )
 from peerloom._links import LinkLimits, MuxedLink, Role
 from peerloom._muxers._wakeup import Wakeup
+from peerloom._unread import TOLD_BYTES
 
 from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_engine import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from multiaddr import Multiaddr
 
     from peerloom._runtime import Runtime
+    from peerloom._unread import LedgerEntry, UnreadLedger
 
     from ._quic_engine import QuicEngine, SocketAddress
     from ._quic_settings import QuicSettings
@@ -80,6 +82,7 @@ class QuicLink(MuxedLink):
         *,
         runtime: Runtime,
         settings: QuicSettings,
+        ledger: UnreadLedger,
     ) -> None:
         self.security: str | None = None
         self.muxer: str | None = None
@@ -93,6 +96,8 @@ class QuicLink(MuxedLink):
         self.now = runtime.now
         self._settings = settings
         self.streams = QuicStreams(self, engine, role, settings)
+        self._ledger = ledger
+        self._entry: LedgerEntry | None = None  # as soon as it is known whose data it is
         self._arrived = Wakeup()
         self._moved = Wakeup()
         self._settled = anyio.Event()
@@ -109,6 +114,15 @@ class QuicLink(MuxedLink):
     def round_trip_seconds(self) -> float | None:
         """The newest measured round trip time, or None."""
         return self._engine.round_trip_seconds
+
+    @property
+    def unread_bytes(self) -> int:
+        """What was taken from the engine and nobody has read."""
+        return self.streams.backlog.unread
+
+    def shed(self, nbytes: int) -> int:
+        """Reset streams, those first that hold most unread, until so much is free; how many."""
+        return self.streams.shed(nbytes)
 
     async def handshake(self) -> None:
         """Wait until the other side has proven who it is; raises `HandshakeFailed`."""
@@ -248,6 +262,7 @@ class QuicLink(MuxedLink):
         if not self.over and (ending := self._engine.ending) is not None:
             self._finish(self._engine.failure or cause_of(ending, established=self.established))
         self._moved.set()
+        self._tell_ledger()
 
     def datagrams(self, now: float) -> list[tuple[bytes, SocketAddress]]:
         """What is to be sent now."""
@@ -269,6 +284,11 @@ class QuicLink(MuxedLink):
 
     # -- inside
 
+    def _tell_ledger(self) -> None:
+        entry, unread = self._entry, self.unread_bytes
+        if entry is not None and not -TOLD_BYTES < unread - entry.told < TOLD_BYTES:
+            entry.tell(unread)
+
     def _take_events(self, now: float) -> None:
         while (event := self._engine.next_event()) is not None:
             match event:
@@ -287,6 +307,7 @@ class QuicLink(MuxedLink):
             raise EngineFailed("a handshake without a certificate was let pass")
         self.public_key, self.peer = key, key.peer_id
         self.established = True
+        self._entry = self._ledger.open(self)
         self._look_at = now + self._ping_interval
         self._settled.set()
 

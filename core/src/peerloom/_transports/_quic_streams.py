@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FULL_SENDERS: Final = 16
 _CHECK_SECONDS: Final = 0.25  # between two looks at a connection that is held
 
+SHED: Final = "reset here: too much is unread on all connections together (limits.unread_bytes)"
+
 logger = logging.getLogger("peerloom.quic")
 
 
@@ -235,6 +237,17 @@ class QuicStreams:
             if not stream.over:
                 self._engine.stop(stream.id)
 
+    def shed(self, nbytes: int) -> int:
+        """Reset streams, those first that hold most unread, until so much is free; how many."""
+        count = 0
+        for stream in sorted(self._streams.values(), key=_held, reverse=True):
+            if nbytes <= 0 or not stream.received.size:
+                break
+            nbytes -= stream.received.size
+            count += 1
+            self.reset(stream, SHED)
+        return count
+
     def reset_unended(self) -> None:
         """The connection is about to end: what this side has not ended is cut off."""
         for stream in list(self._streams.values()):
@@ -300,7 +313,7 @@ class QuicStreams:
         return any(each.starves and each.heard_at > recent for each in self._streams.values())
 
     def _shed(self) -> None:
-        fullest = max(self._streams.values(), key=lambda each: each.received.size, default=None)
+        fullest = max(self._streams.values(), key=_held, default=None)
         if fullest is None:
             return
         logger.warning(
@@ -311,3 +324,7 @@ class QuicStreams:
             self._settings.stopped_seconds,
         )
         self.reset(fullest, "not read for too long, which stopped the other streams")
+
+
+def _held(stream: QuicStream) -> int:
+    return stream.received.size

@@ -17,6 +17,7 @@ import anyio
 from peerloom._addresses import interface_hosts, quic_address, quic_endpoint
 from peerloom._errors import ListenFailed
 from peerloom._links import DialOptions, Listener, PendingLink, Transport
+from peerloom._unread import UnreadLedger
 
 from ._quic_endpoint import QuicEndpoint
 from ._quic_engines import choose_engines
@@ -51,6 +52,7 @@ class QuicTransport(Transport):
         settings: the bounds of a connection.
         engines: what speaks QUIC; chosen and tested on first use by default.
         bind: makes a bound socket, or what stands for one in a simulation.
+        ledger: bounds what the connections of the node hold unread.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a transport needs, each once
@@ -61,6 +63,7 @@ class QuicTransport(Transport):
         settings: QuicSettings | None = None,
         engines: QuicEngines | None = None,
         bind: Callable[[socket.AddressFamily, str, int], UdpSocket] = UdpSocket.bind,
+        ledger: UnreadLedger | None = None,
     ) -> None:
         self._identity = identity
         self._runtime = runtime
@@ -68,6 +71,7 @@ class QuicTransport(Transport):
         self._settings = settings or QuicSettings()
         self._engines = engines
         self._bind = bind
+        self._ledger = ledger or UnreadLedger()
         self._choosing = anyio.Lock()
         self._listening: list[tuple[socket.AddressFamily, QuicEndpoint]] = []
         self._dialing: dict[socket.AddressFamily, QuicEndpoint] = {}
@@ -130,7 +134,7 @@ class QuicTransport(Transport):
         return self._engines
 
     def _start(self, sock: UdpSocket, engines: QuicEngines) -> QuicEndpoint:
-        endpoint = QuicEndpoint(sock, engines, self._runtime, self._settings)
+        endpoint = QuicEndpoint(sock, engines, self._runtime, self._settings, self._ledger)
         self._spawn(endpoint.run)
         return endpoint
 
