@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import pytest
-from attrs import field, frozen
+from attrs import field, fields, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from multiaddr import Multiaddr
@@ -21,7 +21,10 @@ from multiaddr import Multiaddr
 from peerloom._config import ConfigSection, Limits, NetworkConfig, PluginSelection, at_least
 from peerloom._config_file import load_config, load_plugin_selection, resolve_settings
 from peerloom._config_text import default_config_text, toml_value
+from peerloom._discovery._config import DiscoveryConfig
 from peerloom._errors import ConfigError
+from peerloom._meta._perf import PerfConfig
+from peerloom._meta._ping import PingConfig
 from peerloom._peer_id import PeerId
 
 if TYPE_CHECKING:
@@ -133,6 +136,18 @@ def test_wrong_value_in_code_is_a_config_error(arguments: dict[str, Any], text: 
 def test_limits_refuse_zero() -> None:
     with pytest.raises(ConfigError, match="total must be at least 1, not 0"):
         Limits(total=0)
+
+
+@pytest.mark.parametrize("config_class", [Limits, DiscoveryConfig, PingConfig, PerfConfig])
+@pytest.mark.parametrize("value", [1.5, True, "2", None])
+def test_whole_numbers_are_whole_in_code_as_in_a_file(
+    config_class: type[Any], value: object
+) -> None:
+    names = [each.name for each in fields(config_class) if each.type == "int"]
+    for name in names:
+        with pytest.raises(ConfigError, match=f"{name} must be a whole number, not {value!r}"):
+            config_class(**{name: value})
+    assert names
 
 
 def test_boot_nodes_come_apart_into_peer_and_address() -> None:

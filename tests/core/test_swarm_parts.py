@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -158,6 +159,40 @@ def test_a_transport_that_raises_costs_its_owner_alone() -> None:
     table.install("good", [good])
     assert table.find(Multiaddr("/memory/1")) is good
     assert failures == [("bad", "handles of its transport")]
+
+
+def serve_at_once(_: object) -> None: ...
+
+
+class Server:
+    async def __call__(self, _: object) -> None: ...
+
+    def at_once(self, _: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"),
+    [
+        (serve_at_once, "serve_at_once"),
+        (partial(serve_at_once, 1), "serve_at_once"),
+        (lambda _: None, "<lambda>"),
+        (Server().at_once, "at_once"),
+        (Server, "Server"),
+        ("serve", "str"),
+    ],
+)
+def test_a_handler_that_is_not_async_is_refused_before_it_serves(handler: Any, name: str) -> None:
+    table = ProtocolTable()
+    with pytest.raises(PluginError, match="make the handler an `async def`") as raised:
+        table.install("one", [behaviour(b=InboundProtocol(serve), a=InboundProtocol(handler))])
+    assert str(raised.value).startswith("one serves /a by ")
+    assert name in str(raised.value)
+    assert table.names() == ()
+
+
+@pytest.mark.parametrize("handler", [serve, partial(serve), Server()])
+def test_a_handler_may_be_whatever_is_async(handler: Any) -> None:
+    assert ProtocolTable().install("one", [behaviour(a=InboundProtocol(handler))])
 
 
 @pytest.mark.parametrize("protocols", [{5: InboundProtocol(serve)}, {"/one": None}])

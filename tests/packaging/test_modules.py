@@ -101,6 +101,19 @@ def test_what_a_plugin_author_is_promised_can_be_imported() -> None:
     assert not lacking, "\n".join(lacking)
 
 
+def test_what_the_client_gives_can_be_imported() -> None:
+    module = import_module("peerloom")
+    given = {
+        name
+        for key, value in vars(module.NetworkClient).items()
+        if isfunction(value) and key[0] != "_"
+        for name in _names_in(get_annotations(value)["return"]) & _names_of_core()
+    }
+
+    assert {"Subscription", "Stream", "ConnectionInfo"} <= given
+    assert given <= set(module.__all__)
+
+
 def _names_of_core() -> set[str]:
     """The classes of core's modules, and the names of their unions."""
     names: set[str] = set()

@@ -91,6 +91,7 @@ from ._shared_events import (
     ReachabilityChanged,
 )
 from ._stream import Stream
+from ._subscriptions import Subscription
 
 __all__ = [
     "AddExternalAddress",
@@ -174,6 +175,7 @@ __all__ = [
     "StreamError",
     "StreamLimitReached",
     "StreamReset",
+    "Subscription",
     "SystemRuntime",
     "Unprotect",
     "WrongPeerId",

@@ -38,6 +38,18 @@ def at_least(least: float) -> Callable[[Any, Attribute[Any], Any], None]:
     return check
 
 
+def whole_at_least(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
+    """The same for a whole number, which True is not."""
+
+    def check(_: object, attribute: Attribute[Any], value: int) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError(f"{attribute.name} must be a whole number, not {value!r}")
+        if value < least:
+            raise ConfigError(f"{attribute.name} must be at least {least}, not {value}")
+
+    return check
+
+
 def _of_type(*kinds: type[Any]) -> Callable[[Any, Attribute[Any], Any], None]:
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, kinds):
@@ -131,12 +143,12 @@ class Limits:
             streams of the peer that holds most are reset. From half of it on no window grows.
     """
 
-    pending_in: int = field(default=128, validator=at_least(1))
-    pending_out: int = field(default=128, validator=at_least(1))
-    per_peer: int = field(default=8, validator=at_least(1))
-    total: int = field(default=1024, validator=at_least(1))
-    streams_per_connection: int = field(default=256, validator=at_least(1))
-    unread_bytes: int = field(default=256 * MIB, validator=at_least(MIB))
+    pending_in: int = field(default=128, validator=whole_at_least(1))
+    pending_out: int = field(default=128, validator=whole_at_least(1))
+    per_peer: int = field(default=8, validator=whole_at_least(1))
+    total: int = field(default=1024, validator=whole_at_least(1))
+    streams_per_connection: int = field(default=256, validator=whole_at_least(1))
+    unread_bytes: int = field(default=256 * MIB, validator=whole_at_least(MIB))
 
 
 @frozen

@@ -268,6 +268,12 @@ def never_runs_at_once(function: object) -> bool:
     )
 
 
+def is_async(function: Any) -> bool:
+    """Whether what it is when called can be awaited."""
+    ways_to_call = (function, type(function).__call__, inspect.unwrap(function))
+    return any(inspect.iscoroutinefunction(one) for one in ways_to_call)
+
+
 def _heard(
     owner: Owner, handler: EventHandler, failed: Callable[[str, BaseException], None]
 ) -> Handler:

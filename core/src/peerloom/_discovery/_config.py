@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from peerloom._config import at_least
+from peerloom._config import at_least, whole_at_least
 
 from ._address_book import MAX_PEERS
 
@@ -23,7 +23,7 @@ class DiscoveryConfig:
     """
 
     dial_discovered: bool = True
-    hold_discovered: int = field(default=32, validator=at_least(0))
-    remember_peers: int = field(default=MAX_PEERS, validator=at_least(0))
+    hold_discovered: int = field(default=32, validator=whole_at_least(0))
+    remember_peers: int = field(default=MAX_PEERS, validator=whole_at_least(0))
     remember_seconds: float = field(default=86_400.0, validator=at_least(0))
-    dial_remembered: int = field(default=32, validator=at_least(0))
+    dial_remembered: int = field(default=32, validator=whole_at_least(0))

@@ -8,7 +8,7 @@ import anyio
 from attrs import field, frozen
 
 from peerloom._commands import Perf, PerfResult
-from peerloom._config import ConfigSection, at_least
+from peerloom._config import ConfigSection, whole_at_least
 from peerloom._errors import MalformedMessage
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
@@ -36,7 +36,7 @@ class PerfConfig:
     """
 
     serve: bool = False
-    max_streams_per_peer: int = field(default=2, validator=at_least(1))
+    max_streams_per_peer: int = field(default=2, validator=whole_at_least(1))
 
 
 class PerfBehaviour(Behaviour):

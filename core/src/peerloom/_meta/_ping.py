@@ -10,7 +10,7 @@ import anyio
 from attrs import field, frozen
 
 from peerloom._commands import Ping
-from peerloom._config import ConfigSection, at_least
+from peerloom._config import ConfigSection, at_least, whole_at_least
 from peerloom._errors import (
     LinkClosed,
     MalformedMessage,
@@ -52,7 +52,7 @@ class PingConfig:
 
     interval_seconds: float = field(default=15.0, validator=at_least(0.01))
     timeout_seconds: float = field(default=20.0, validator=at_least(0.01))
-    max_failures: int = field(default=3, validator=at_least(1))
+    max_failures: int = field(default=3, validator=whole_at_least(1))
 
 
 class _Pinger:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from peerloom._behaviour import InboundProtocol
+from peerloom._dispatch import is_async, name_of
 from peerloom._errors import PluginError, StreamError, StreamLimitReached
 
 if TYPE_CHECKING:
@@ -131,4 +132,9 @@ def _check_kinds(protocol: object, inbound: object, owner: str) -> None:
         raise PluginError(
             f"{owner} serves {protocol!r} by {inbound!r}: map a protocol id, which is text, to an "
             "InboundProtocol"
+        )
+    if not is_async(inbound.handler):
+        raise PluginError(
+            f"{owner} serves {protocol} by {name_of(inbound.handler)}, which is not async: make "
+            "the handler an `async def`"
         )

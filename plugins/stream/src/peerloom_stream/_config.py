@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attrs import field, frozen
-from attrs.validators import ge, gt
+from attrs.validators import ge, gt, instance_of
 
 from ._protocols import JSON_STREAM_PROTOCOL, OLD_STREAM_PROTOCOL, STREAM_PROTOCOL
 
@@ -28,5 +28,5 @@ class StreamConfig:
         default=(JSON_STREAM_PROTOCOL,), converter=tuple[str, ...]
     )
     claim_seconds: float = field(default=30.0, validator=gt(0))
-    max_streams_per_peer: int = field(default=256, validator=ge(1))
-    max_streams: int = field(default=1024, validator=ge(1))
+    max_streams_per_peer: int = field(default=256, validator=[instance_of(int), ge(1)])
+    max_streams: int = field(default=1024, validator=[instance_of(int), ge(1)])
