@@ -22,7 +22,7 @@ from peerloom._hookspecs import PluginInfo, new_plugin_manager
 from peerloom._metrics import Metrics
 from peerloom._peer_id import PeerId
 from peerloom._plugin_host import PluginHost
-from peerloom._plugins import given_candidate, load_plugins
+from peerloom._plugins import Candidate, given_candidate, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -303,3 +303,14 @@ async def eventually(condition: Callable[[], object]) -> None:
     with anyio.fail_after(5):
         while not condition():
             await anyio.lowlevel.checkpoint()
+
+
+def hears(*handlers: Any) -> Callable[[Any], list[Any]]:
+    """An event_handlers hook that gives these."""
+    return lambda ctx: list(handlers)
+
+
+def candidate(one: object, distribution: str = "dist", version: str = "1.0") -> Candidate:
+    """A plugin as it is found in a distribution."""
+    name = getattr(getattr(one, "info", None), "name", "nameless")
+    return Candidate(name, distribution, version, lambda: one)

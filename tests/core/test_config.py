@@ -1,4 +1,4 @@
-"""Configuration: values in code, in files, in variables and on the command line."""
+"""Configuration: values in code, and the sections and plugins that are in use."""
 
 from __future__ import annotations
 
@@ -6,96 +6,21 @@ import logging
 import re
 import subprocess
 import sys
-import tomllib
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-import attrs
 import pytest
-from attrs import field, fields, frozen
-from hypothesis import given
-from hypothesis import strategies as st
+from attrs import fields
 from multiaddr import Multiaddr
 
-from peerloom._config import ConfigSection, Limits, NetworkConfig, PluginSelection, at_least
+from peerloom._config import Limits, NetworkConfig, PluginSelection
 from peerloom._config_file import load_config, load_plugin_selection, resolve_settings
-from peerloom._config_text import default_config_text, toml_value
 from peerloom._discovery._config import DiscoveryConfig
 from peerloom._errors import ConfigError
 from peerloom._meta._perf import PerfConfig
 from peerloom._meta._ping import PingConfig
 from peerloom._peer_id import PeerId
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-PEER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
-HERE = "/ip4/127.0.0.1/tcp/0"
-
-
-class Policy(Enum):
-    STRICT = "strict"
-    LAX = "lax"
-
-
-@frozen
-class Inner:
-    """What is inside.
-
-    Attributes:
-        depth: how deep.
-    """
-
-    depth: int = 1
-
-
-@frozen
-class Everything:
-    """All types that a setting can have.
-
-    Attributes:
-        interval_seconds: how often, which needs
-            a second line.
-        size: how big.
-    """
-
-    interval_seconds: float = field(default=15.0, validator=at_least(0.1))
-    size: int = field(default=3, validator=attrs.validators.ge(0))
-    on: bool = True
-    label: str = 'a "label"\twith\\ everything\x7f'
-    folder: Path | None = None
-    at: Multiaddr | None = None
-    who: PeerId | None = None
-    names: tuple[str, ...] = ("a", "b, c")
-    sizes: list[int] = field(factory=lambda: [1, 2])
-    mode: Literal["client", "server"] = "client"
-    policy: Policy = Policy.STRICT
-    inner: Inner = field(factory=Inner)
-    inners: tuple[Inner, ...] = (Inner(2),)
-    weights: Mapping[str, float] = field(factory=lambda: {"x": 1.0, "a b": 2.5})
-
-
-SECTION = ConfigSection("everything", Everything, "All types.")
-
-
-def load(
-    text: str = "",
-    tmp_path: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    overrides: Mapping[str, object] | None = None,
-) -> NetworkConfig:
-    file = None
-    if tmp_path is not None:
-        file = tmp_path / "node.toml"
-        file.write_text(text, encoding="utf-8")
-    return load_config(file, environ or {}, overrides or {}, [SECTION])
-
-
-def settings_of(config: NetworkConfig) -> Everything:
-    found = resolve_settings(config, [SECTION])["everything"]
-    assert isinstance(found, Everything)
-    return found
+from tests.core.config_kit import HERE, PEER, SECTION, Everything, Inner, load, settings_of
 
 
 def test_addresses_are_taken_as_text_or_multiaddr() -> None:
@@ -154,199 +79,6 @@ def test_boot_nodes_come_apart_into_peer_and_address() -> None:
     config = NetworkConfig(bootstrap=[f"/ip4/1.2.3.4/tcp/1/p2p/{PEER}"])
 
     assert config.boot_nodes() == ((PeerId.from_string(PEER), Multiaddr("/ip4/1.2.3.4/tcp/1")),)
-
-
-def test_default_text_loads_as_the_defaults(tmp_path: Path) -> None:
-    config = load(default_config_text([SECTION]), tmp_path)
-
-    assert settings_of(config) == Everything()
-    assert attrs.evolve(config, settings={}) == NetworkConfig()
-
-
-def test_default_text_with_every_setting_in_effect_loads_as_the_defaults(tmp_path: Path) -> None:
-    text = re.sub(r"^#(?! )", "", default_config_text([SECTION]), flags=re.MULTILINE)
-
-    config = load(text, tmp_path)
-
-    assert settings_of(config) == Everything()
-    assert attrs.evolve(config, settings={}) == NetworkConfig()
-
-
-def test_default_text_says_what_settings_mean_and_takes_values(tmp_path: Path) -> None:
-    values = {"listen": [HERE], "everything": {"size": 7, "inner": {"depth": 9}}}
-
-    text = default_config_text([SECTION], values)
-    config = load(text, tmp_path)
-
-    assert "# how often, which needs a second line.\n#interval_seconds = 15.0\n" in text
-    assert "# All types.\n[everything]" in text
-    assert config.listen == (Multiaddr(HERE),)
-    assert settings_of(config) == Everything(size=7, inner=Inner(9))
-
-
-@given(
-    st.recursive(
-        st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
-)
-def test_toml_value_is_read_back_by_the_standard_library(value: object) -> None:
-    assert tomllib.loads(f"value = {toml_value(value)}") == {"value": value}
-
-
-@given(
-    st.builds(
-        Everything,
-        interval_seconds=st.floats(0.1, 1e9),
-        size=st.integers(0, 2**60),
-        on=st.booleans(),
-        label=st.text(),
-        names=st.lists(st.text()).map(tuple),
-        sizes=st.lists(st.integers(0, 2**60)),
-        mode=st.sampled_from(["client", "server"]),
-        policy=st.sampled_from(Policy),
-        inners=st.lists(st.builds(Inner, st.integers(0, 99))).map(tuple),
-        weights=st.dictionaries(st.text(), st.floats(0, 9)),
-    )
-)
-def test_settings_come_back_from_the_file_that_was_written(settings: Everything) -> None:
-    values = attrs.asdict(settings, recurse=False)
-    text = default_config_text([SECTION], {"everything": values})
-
-    tree = tomllib.loads(text)["everything"]
-    config = NetworkConfig(settings={"everything": tree})
-
-    assert settings_of(config) == settings
-
-
-def test_later_layers_win_setting_by_setting(tmp_path: Path) -> None:
-    config = load(
-        "[everything]\nsize = 1\ninterval_seconds = 1\nlabel = 'file'",
-        tmp_path,
-        {"PEERLOOM_EVERYTHING__SIZE": "2", "PEERLOOM_EVERYTHING__INTERVAL_SECONDS": "2.5"},
-        {"everything": {"size": "3"}},
-    )
-
-    assert settings_of(config) == Everything(size=3, interval_seconds=2.5, label="file")
-
-
-def test_variables_are_read_by_the_type_of_the_setting() -> None:
-    config = load(
-        environ={
-            "PEERLOOM_LISTEN": f"{HERE}, /ip6/::1/tcp/0",
-            "PEERLOOM_STRICT": "yes",
-            "PEERLOOM_LIMITS__PER_PEER": "2",
-            "PEERLOOM_IDENTITY": "keys/node.key",
-            "PEERLOOM_EVERYTHING__ON": "off",
-            "PEERLOOM_EVERYTHING__WHO": PEER,
-            "PEERLOOM_EVERYTHING__FOLDER": "",
-            "PEERLOOM_EVERYTHING__NAMES": "",
-            "PEERLOOM_EVERYTHING__POLICY": "lax",
-            "PEERLOOM_EVERYTHING__INNER__DEPTH": "5",
-            "PEERLOOM_CONFIG": "not-a-setting.toml",
-            "PEERLOOM_REQUIRE_ALL": "1",
-            "PATH": "/bin",
-        }
-    )
-
-    assert config.listen == (Multiaddr(HERE), Multiaddr("/ip6/::1/tcp/0"))
-    assert config.strict
-    assert config.limits == Limits(per_peer=2)
-    assert config.identity == Path("keys/node.key")
-    assert settings_of(config) == Everything(
-        on=False, who=PeerId.from_string(PEER), names=(), policy=Policy.LAX, inner=Inner(5)
-    )
-
-
-def test_paths_in_a_file_begin_at_the_file(tmp_path: Path) -> None:
-    config = load("data_folder = 'data'\n[everything]\nfolder = '/abs'", tmp_path)
-
-    assert config.data_folder == tmp_path / "data"
-    assert settings_of(config).folder == Path("/abs")
-
-
-def test_bootstrap_nodes_stand_in_a_section_of_their_own(tmp_path: Path) -> None:
-    node = f"/ip4/1.2.3.4/tcp/1/p2p/{PEER}"
-
-    config = load(f"[bootstrap]\nnodes = ['{node}']", tmp_path)
-
-    assert config.bootstrap == (Multiaddr(node),)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("listn = []", "listn: no such setting; did you mean listen?"),
-        ("[everythin]\nsize = 1", "everythin: no such setting; did you mean everything?"),
-        ("settings = {}", "settings: no such setting"),
-        ("[everything]\nsizee = 1", "everything.sizee: no such setting; did you mean size"),
-        ("[limits]\nzzz = 1", "there are pending_in, pending_out, per_peer"),
-        ("[bootstrap]\nnodes = ['/ip4/1.2.3.4/tcp/1']", "bootstrap.nodes: /ip4/1.2.3.4"),
-        ("bootstrap = 5", "bootstrap: expected a table, found 5"),
-        ("listen = 'x'", "listen: expected a list, found 'x'"),
-        ("listen = ['x']", "listen[0]: expected an address such as"),
-        ("listen = ['']", "listen[0]: expected an address such as"),
-        ("[listen]\na = 1", "listen: expected a list, found a table"),
-        ("everything = 5", "everything: expected a table, found 5"),
-        ("[everything]\nsize = '1'", "everything.size: expected a whole number, found '1'"),
-        ("[everything]\nsize = true", "everything.size: expected a whole number, found True"),
-        ("[everything]\nsize = -1", "everything.size: 'size' must be >= 0: -1"),
-        ("[everything]\ninterval_seconds = 0", "interval_seconds must be at least 0.1, not 0"),
-        ("[everything]\ninterval_seconds = nan", "interval_seconds: expected a number, found nan"),
-        ("[everything]\non = 1", "everything.on: expected true or false, found 1"),
-        ("[everything]\nlabel = 1", "everything.label: expected text, found 1"),
-        ("[everything]\nlabel = {}", "everything.label: expected text, found a table"),
-        ("[everything]\nwho = 'x'", "everything.who: expected a peer id, found 'x'"),
-        ("[everything]\nmode = 'x'", "everything.mode: expected one of client, server, found 'x'"),
-        ("[everything]\nmode = ['x']", "everything.mode: expected one of client, server"),
-        ("[everything]\npolicy = 'x'", "everything.policy: expected one of strict, lax"),
-        ("[everything]\nfolder = [1]", "everything.folder: expected a path, found [1]"),
-        ("[everything]\ninner = 1", "everything.inner: expected a table, found 1"),
-        ("[everything]\ninners = [{depht = 1}]", "everything.inners[0].depht: no such setting"),
-        ("[everything.weights]\nx = 'y'", "everything.weights.x: expected a number, found 'y'"),
-        ("listen = [", "not TOML"),
-    ],
-)
-def test_wrong_file_is_an_error_naming_file_setting_and_way_out(
-    text: str, message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(text, tmp_path)
-
-    assert str(caught.value).startswith(f"{tmp_path / 'node.toml'}: ")
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("PEERLOOM_LISTN", "x", "listn: no such setting; did you mean listen?"),
-        ("PEERLOOM_EVERYTHING__SIZE", "x", "everything.size: expected a whole number, found 'x'"),
-        ("PEERLOOM_EVERYTHING__ON", "maybe", "everything.on: expected true or false"),
-        ("PEERLOOM_EVERYTHING", "x", "everything: expected a table, found 'x'"),
-        ("PEERLOOM_LIMITS__TOTAL", "0", "limits.total: total must be at least 1, not 0"),
-    ],
-)
-def test_wrong_variable_is_an_error_naming_it(name: str, text: str, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(environ={name: text})
-
-    assert str(caught.value).startswith(f"{name}: {message}")
-
-
-def test_wrong_override_is_an_error_naming_the_command_line() -> None:
-    with pytest.raises(ConfigError, match="the command line: strict: expected true or false"):
-        load(overrides={"strict": "perhaps"})
-
-
-def test_variable_that_is_both_setting_and_table_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="PEERLOOM_LIMITS__TOTAL: PEERLOOM_LIMITS gives limits"):
-        load(environ={"PEERLOOM_LIMITS": "1", "PEERLOOM_LIMITS__TOTAL": "1"})
-
-
-def test_missing_file_is_an_error_naming_it(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
-        load_config(tmp_path / "none.toml", {}, {}, [])
 
 
 def test_sections_of_absent_plugins_are_left_unread() -> None:

@@ -1,4 +1,4 @@
-"""The event loop: turns, cascades, taps, timers, slow handlers, strictness."""
+"""The event loop: turns, taps, timers, slow handlers, strictness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from peerloom._dispatch import Handler, Owner
 from peerloom._errors import NodeClosed, PluginError
 from peerloom._event_loop import (
     COMMANDS_A_TURN,
-    MAX_CASCADE,
     MAX_COMMANDS,
     MAX_INCOMING_STREAMS,
     MAX_SWARM_EVENTS,
@@ -21,7 +20,7 @@ from peerloom._event_loop import (
     SWARM_EVENTS_A_TURN,
     TICKS_A_TURN,
 )
-from peerloom._events import Event, Lagged, PluginFailed, SlowHandler
+from peerloom._events import Event, PluginFailed, SlowHandler
 from peerloom._runtime import SystemRuntime
 from peerloom._timers import Timer
 from peerloom.plugin import InboundProtocol
@@ -34,17 +33,13 @@ from tests.core.plugin_kit import (
     Shouted,
     eventually,
     plugin,
-    raising,
     running,
-    with_context,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-def hears(*handlers: Any) -> Callable[[Any], list[Any]]:
-    return lambda ctx: list(handlers)
+from tests.core.plugin_kit import hears
 
 
 def tap(order: list[str]) -> Callable[..., Any]:
@@ -157,81 +152,12 @@ async def test_every_queue_is_bounded() -> None:
         assert sum(intake.try_put(item) for _ in range(2000)) == bound
 
 
-async def test_endless_cascade_stops_its_plugin_and_no_other() -> None:
-    def setup(ctx: Any) -> None:
-        circle.ctx = ctx
-
-    heard: list[Event] = []
-    circle = plugin(
-        "circle",
-        setup=setup,
-        event_handlers=hears(Said.heard_by(lambda e: circle.ctx.emit(Said("again")))),
-    )
-    other = plugin("other", event_handlers=hears(Said.heard_by(heard.append)))
-    async with running(circle, other) as bench:
-        await bench.tell(Said("start"))
-        (failed,) = await bench.recorder.wait_for(PluginFailed)
-        assert (failed.plugin, failed.stopped) == ("circle", True)
-        assert len(heard) == MAX_CASCADE + 1
-        await bench.tell(Said("after"))
-        await bench.settle()
-        assert len(heard) == MAX_CASCADE + 2
-        states = {name: one["state"] for name, one in bench.host.status()["plugins"].items()}
-    assert states == {"circle": "failed", "other": "running"}
-
-
-async def test_plugins_that_answer_each_other_for_ever_are_stopped() -> None:
-    def build(name: str, hears_: type[Event], says: type[Said]) -> Any:
-        def setup(ctx: Any) -> None:
-            one.ctx = ctx
-
-        one = plugin(
-            name,
-            setup=setup,
-            event_handlers=hears(hears_.heard_by(lambda e: one.ctx.emit(says("x")))),
-        )
-        return one
-
-    class Hit(Said):
-        pass
-
-    class Back(Said):
-        pass
-
-    async with running(build("a", Hit, Back), build("b", Back, Hit)) as bench:
-        await bench.tell(Hit("go"))
-        await bench.recorder.wait_for(PluginFailed)
-        await bench.settle()
-        states = [one["state"] for one in bench.host.status()["plugins"].values()]
-    assert sorted(states) == ["failed", "running"]
-
-
 async def test_closed_loop_keeps_nothing() -> None:
     bench = Bench()
     bench.loop.close()
     bench.loop.announce(Said("core's"))
     bench.loop.emit(Said("a plugin's"), _Resident())
     assert not bench.loop._emitted
-
-
-async def test_handler_of_a_failure_may_lead_to_other_events_of_core() -> None:
-    one: Any = with_context(
-        event_handlers=hears(
-            Said.heard_by(raising(ValueError())),
-            PluginFailed.heard_by(lambda e: bench.loop.announce(Lagged(1))),
-        )
-    )
-    async with running(one) as bench:
-        await bench.tell(Said(""))
-        await bench.recorder.wait_for(Lagged)
-
-
-async def test_endless_cascade_through_events_of_core_stops_the_plugin_that_leads_to_them() -> None:
-    one = plugin(event_handlers=hears(Said.heard_by(lambda e: bench.loop.announce(Said("again")))))
-    async with running(one, plugin("other")) as bench:
-        await bench.tell(Said("start"))
-        (failed,) = await bench.recorder.wait_for(PluginFailed)
-        assert (failed.plugin, failed.stopped) == ("alpha", True)
 
 
 async def test_timer_calls_when_its_time_has_come() -> None:

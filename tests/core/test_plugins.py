@@ -7,7 +7,6 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 from attrs import frozen
 
 from peerloom._behaviour import Behaviour
@@ -19,7 +18,6 @@ from peerloom._plugin_order import start_order
 from peerloom._plugins import (
     Candidate,
     core_candidate,
-    extend_cli,
     given_candidate,
     installed_candidates,
     load_plugins,
@@ -31,10 +29,7 @@ from tests.core.plugin_kit import plugin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-
-def candidate(one: object, distribution: str = "dist", version: str = "1.0") -> Candidate:
-    name = getattr(getattr(one, "info", None), "name", "nameless")
-    return Candidate(name, distribution, version, lambda: one)
+from tests.core.plugin_kit import candidate
 
 
 def cause_of(one: object) -> str:
@@ -343,69 +338,6 @@ class TestSelection:
     def test_a_node_needs_its_swarm(self) -> None:
         with pytest.raises(ConfigError, match="cannot do without"):
             self.select(disabled=("swarm",))
-
-
-class TestCommandLineWords:
-    @staticmethod
-    def app_with(word: str) -> typer.Typer:
-        app = typer.Typer()
-        app.command(word)(lambda: None)
-        return app
-
-    def test_are_added_by_plugins(self) -> None:
-        app = self.app_with("run")
-        loaded = load_plugins(
-            [candidate(plugin(cli=lambda app: app.command("walk")(lambda: None)))]
-        )
-        assert not extend_cli(app, loaded.plugins)
-        assert [one.name for one in app.registered_commands] == ["run", "walk"]
-
-    def test_conflicts_name_both_and_add_nothing_of_the_later(self) -> None:
-        def cli(app: typer.Typer) -> None:
-            app.command("extra")(lambda: None)
-            app.add_typer(typer.Typer(), name="walk")
-
-        loaded = load_plugins(
-            [
-                candidate(plugin("one", cli=lambda app: app.command()(walk)), "dist-a"),
-                candidate(plugin("two", cli=cli), "dist-b"),
-            ]
-        )
-        app = self.app_with("run")
-        (broken,) = extend_cli(app, loaded.plugins)
-        assert "command walk, which plugin one (dist-a 1.0) has" in str(broken)
-        assert broken.distribution == "dist-b"
-        assert not app.registered_groups
-
-    def test_a_group_without_a_name_hides_no_command(self) -> None:
-        def cli(app: typer.Typer) -> None:
-            group = self.app_with("run")
-            group.command("walk")(lambda: None)
-            app.add_typer(group)
-
-        app = self.app_with("run")
-        (broken,) = extend_cli(app, load_plugins([candidate(plugin(cli=cli))]).plugins)
-        assert "command run, which peerloom itself has" in str(broken)
-        assert not app.registered_groups
-
-    def test_a_command_that_cannot_be_built_is_left_out(self) -> None:
-        def command(size: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821, UP037
-
-        app = self.app_with("run")
-        loaded = load_plugins([candidate(plugin(cli=lambda app: app.command("walk")(command)))])
-        assert "'Nowhere' is not defined" in str(extend_cli(app, loaded.plugins)[0])
-        assert [one.name for one in app.registered_commands] == ["run"]
-
-    def test_plugin_that_raises_is_listed(self) -> None:
-        def cli(app: typer.Typer) -> None:
-            raise SystemExit(1)
-
-        loaded = load_plugins([candidate(plugin(cli=cli))])
-        assert "sys.exit" in str(extend_cli(typer.Typer(), loaded.plugins)[0])
-
-
-def walk() -> None:
-    """A command named by its function."""
 
 
 def test_every_hook_is_documented() -> None:
