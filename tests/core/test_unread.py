@@ -194,6 +194,26 @@ def test_yamux_forgets_a_stream_that_is_over_as_soon_as_it_is_read():
     assert listener.unread.size == 0
 
 
+def test_yamux_keeps_nothing_of_streams_that_were_reset_before_anybody_took_them():
+    listener = session()
+    for number in range(1, 2001, 2):
+        deliver(listener, frame(DATA, SYN, number, 20) + frame(WINDOW_UPDATE, RST, number, 0))
+    assert listener.unread.size == 0
+    assert not listener.unread._over
+
+
+def test_yamux_lets_go_of_streams_that_are_over_when_they_were_read():
+    listener = session()
+    for number in range(1, 2001, 2):
+        deliver(listener, frame(DATA, SYN, number, 20))
+        stream = waiting(listener)
+        deliver(listener, frame(WINDOW_UPDATE, RST, number, 0))
+        assert listener.read(stream, 20)
+        assert not listener.read(stream, 20)
+    assert listener.unread.size == 0
+    assert len(listener.unread._over) < 50
+
+
 def test_yamux_counts_nothing_of_what_it_drops():
     listener, streams = _holding(100, 200)
     listener.close(streams[0], 0.0)

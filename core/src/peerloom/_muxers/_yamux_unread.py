@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._yamux_state import Reset
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ._yamux_state import StreamState
 
 
+_FEW: Final = 16
+
+
 class Unread:
     """Counts it, and knows the streams that are over and still hold some.
 
@@ -21,17 +24,22 @@ class Unread:
         size: bytes of all streams; whoever adds to a stream or reads from it changes this as well.
     """
 
-    __slots__ = ("_over", "size")
+    __slots__ = ("_most", "_over", "size")
 
     def __init__(self) -> None:
         self.size = 0
         self._over: dict[int, StreamState] = {}
+        self._most = _FEW  # then those that have been read are looked for
 
     def keep(self, stream: StreamState) -> None:
-        """The session has let the stream go; what has arrived can still be read."""
-        if stream.received.size:
-            self._over = {each.id: each for each in self._over.values() if each.received.size}
+        """The session has let it go; unless it is released, what has arrived can still be read."""
+        if stream.released:
+            self.drop(stream)
+        elif stream.received.size:
             self._over[stream.id] = stream
+            if len(self._over) > self._most:
+                self._over = {each.id: each for each in self._over.values() if each.received.size}
+                self._most = 2 * len(self._over) + _FEW
 
     def drop(self, stream: StreamState) -> None:
         """Nobody will read it."""
