@@ -30,10 +30,10 @@ MAX_HOLD_SECONDS: Final = 0.1
 MAX_SLOWDOWN: Final = 2.0
 # A node that has work to do answers behind it: below this nobody is kept waiting.
 HARMLESS_SECONDS: Final = 0.05
-BASELINE_PINGS: Final = 50
-LEAST_PINGS: Final = 10
+LEAST_PINGS: Final = 200
 SETTLE_SECONDS: Final = 20.0
 _TICK: Final = 0.01
+_PING_PAUSE: Final = 0.005
 
 
 def own_time() -> float:
@@ -76,11 +76,13 @@ class Siege:
     Attributes:
         node: the victim.
         honest: a peer of good will, connected to it.
+        ping_pause: seconds between two of its pings.
     """
 
     node: Node
     honest: Node
     pings: list[float] = field(factory=list)
+    ping_pause: float = _PING_PAUSE
     loop: LoopWatch = field(factory=LoopWatch)
 
     @property
@@ -134,9 +136,12 @@ class Siege:
         return [await self.ping() for _ in range(count)]
 
     async def ping_on(self) -> None:
+        """Ping again and again; what comes late because the node is held counts as well."""
         while True:
-            self.pings.append(await self.ping())
-            await anyio.sleep(_TICK)
+            due = own_time() + self.ping_pause
+            await anyio.sleep(self.ping_pause)
+            await self.honest.client.ping(self.node.peer_id)
+            self.pings.append(own_time() - due)
 
 
 @asynccontextmanager
@@ -196,8 +201,16 @@ def _idle(swarm: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 @asynccontextmanager
 async def measured(scene: Siege) -> AsyncGenerator[None, None]:
-    """Hold the attack inside to the pass rule."""
-    baseline = _p99(await scene.measure_pings(BASELINE_PINGS))
+    """Hold the attack inside to the pass rule.
+
+    Pings follow each other, so whatever stops the whole machine for a moment (another guest of its
+    host, of which `own_time` knows nothing) makes one of them slow. Of a hundred pings, the 99th
+    percentile forgives one: two such moments failed good nodes. So there are two hundred at least:
+    after a short attack they go on, without pauses, until there are. Two are forgiven then, or one
+    in a hundred of an attack that lasts; a third that takes 50 ms fails, and so does a node that
+    computes for 100 ms a single time. `test_siege` shows both.
+    """
+    baseline = _p99(await scene.measure_pings(LEAST_PINGS))
     grown_from = rss()
     gc.freeze()  # what the tests' own tools keep is not the node's to look through
     try:
@@ -205,6 +218,7 @@ async def measured(scene: Siege) -> AsyncGenerator[None, None]:
             tasks.start_soon(scene.loop.run)
             tasks.start_soon(scene.ping_on)
             yield
+            scene.ping_pause = 0
             with anyio.fail_after(SETTLE_SECONDS):  # the honest peer's ping comes back
                 while len(scene.pings) < LEAST_PINGS:  # noqa: ASYNC110
                     await anyio.sleep(_TICK)

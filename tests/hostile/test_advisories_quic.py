@@ -128,6 +128,7 @@ async def test_cve_2026_31812_a_violation_ends_the_connection_and_is_told(
     async with (
         siege(quic_way) as scene,
         scene.node.client.events(PeerDisconnected) as events,
+        measured(scene),
     ):
         with quic_foe(scene.address) as foe:
             assert await foe.until(lambda: foe.established)
