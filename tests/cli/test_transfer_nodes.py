@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE = 20 << 20
+# Whatever has arrived is read to its end although the connection is cut: up to a window of 16 MiB.
+MORE_THAN_A_WINDOW = 48 << 20
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ async def test_file_goes_from_node_to_node(tmp_path: Path, target: Path, securit
 
 
 async def test_file_goes_on_after_its_connection_was_cut(tmp_path: Path, target: Path) -> None:
-    file = await _offer(tmp_path)
+    file = await _offer(tmp_path, MORE_THAN_A_WINDOW)
     async with (
         _sender(file) as sender,
         Node() as receiver,
