@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from ._commands import Command
-from ._dispatch import name_of, never_runs_at_once
+from ._dispatch import is_generator, name_of, never_runs_at_once
 from ._errors import PluginError
 from ._events import Event
 
@@ -39,10 +38,12 @@ def _judge_event_handler(owner: Owner, handler: EventHandler) -> None:
 def _judge_command_handler(owner: Owner, handler: CommandHandler) -> None:
     _judge_class(owner, handler.command_class, Command, "handled_by")
     _judge_callable(owner, handler.command_class, handler.function)
-    if not _is_async(handler.function):
+    if is_generator(handler.function) or isinstance(handler.function, type):
+        kind = "class" if isinstance(handler.function, type) else "generator"
         raise PluginError(
             f"plugin {owner.label}: the command handler {name_of(handler.function)} for "
-            f"{handler.command_class.__name__} is not async; make it an `async def`"
+            f"{handler.command_class.__name__} is a {kind}; make it a function that returns the "
+            "answer, or an `async def`"
         )
 
 
@@ -60,8 +61,3 @@ def _judge_callable(owner: Owner, wanted: type[Any], function: object) -> None:
             f"plugin {owner.label}: the handler for {wanted.__name__} is {function!r}, which "
             "cannot be called; give a function"
         )
-
-
-def _is_async(function: Any) -> bool:
-    ways_to_call = (function, type(function).__call__, inspect.unwrap(function))
-    return any(inspect.iscoroutinefunction(one) for one in ways_to_call)

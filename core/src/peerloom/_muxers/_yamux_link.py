@@ -32,6 +32,10 @@ PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
 READ_BYTES: Final = 1024 * 1024
 
+# That many may speak for themselves when they were woken at once: one that begins often comes
+# along with the end of another.
+FEW_STREAMS: Final = 2
+
 # A look after an idle link may come so much late, as a part of the interval between two.
 _SLACK: Final = 1 / 60
 
@@ -110,9 +114,12 @@ class YamuxLink(MuxedLink):
         if self._session.ack_backlog_full:
             with anyio.move_on_after(self._settings.open_timeout_seconds):
                 await self._until_acknowledged()
-        stream = self._adopt(self._session.open_stream(self.now()))
-        self.wake_writer()
-        return stream
+        return self._open_stream()
+
+    def open_stream_now(self) -> YamuxStream | None:
+        """Open a stream, unless too many are not acknowledged yet."""
+        self.raise_if_ended()
+        return None if self._session.ack_backlog_full else self._open_stream()
 
     async def accept_stream(self) -> YamuxStream:
         """The next stream that the other side opens; raises `LinkClosed` at the end."""
@@ -197,7 +204,7 @@ class YamuxLink(MuxedLink):
 
     def _dispatch(self) -> None:
         if woken := self._wake_streams():
-            self._crowded = woken > 1
+            self._crowded = woken > FEW_STREAMS
         session = self._session
         if session.has_output:
             self._work.set()
@@ -371,6 +378,11 @@ class YamuxLink(MuxedLink):
                 if state.forgotten:
                     del self._streams[state.id]
         return len(touched)
+
+    def _open_stream(self) -> YamuxStream:
+        stream = self._adopt(self._session.open_stream(self.now()))
+        self.wake_writer()
+        return stream
 
     def _adopt(self, state: StreamState) -> YamuxStream:
         stream = YamuxStream(self, self._session, state)

@@ -100,6 +100,10 @@ class YamuxSession:
         backlog = self._table.backlog
         return backlog.popleft() if backlog else None
 
+    def has_room(self, stream: StreamState, size: int) -> bool:
+        """Whether `write` would take over so many bytes, all of them."""
+        return self._send_room(stream) >= size
+
     def write(self, stream: StreamState, data: Buffer) -> int:
         """Take over as much of the data as the buffer has room for; how much that was.
 

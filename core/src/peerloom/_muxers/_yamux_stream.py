@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Calls that find what they need do not suspend; after so many the others get their turn.
 CALLS_A_TURN: Final = 16
+# What `receive_now` gives at most.
+READ_NOW_BYTES: Final = 65_536
 
 
 class YamuxStream(MuxedStream):
@@ -60,6 +62,18 @@ class YamuxStream(MuxedStream):
         if self._state.in_urgent:
             self._link.wake_writer()
         return data
+
+    def receive_now(self) -> bytes:
+        """What has arrived, or nothing."""
+        return b"" if self._receiving else self._session.read(self._state, READ_NOW_BYTES)
+
+    def send_now(self, data: bytes) -> bool:
+        """Take all of it over, if there is room."""
+        self._raise_if_unwritable()
+        if self._sending or not self._session.has_room(self._state, len(data)):
+            return False
+        self._write(data)
+        return True
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Send all of it; if cancelled, an unknown part has been sent."""
