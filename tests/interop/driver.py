@@ -15,7 +15,7 @@ import json
 import os
 import signal
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +29,7 @@ from .build import ROOT, ToolchainMissing, command_of
 from .party import Fields, Party, PartyGone, processor_seconds, resident_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 START_SECONDS: Final = 30
 REQUEST_SECONDS: Final = 60
@@ -142,6 +142,10 @@ class Peer(Party):
         """Run one of the stream scripts: ``echo``, ``sink``, ``source`` and so on."""
         return await self.request(script, peer=peer, bytes=nbytes, seed=seed, **more)
 
+    async def frames(self, peer: str, sizes: Sequence[int], seed: int) -> Fields:
+        """Send frames of those sizes and take back what comes."""
+        return await self.request("frames", peer=peer, sizes=list(sizes), seed=seed)
+
     async def streams(self) -> list[Fields]:
         """The scripted streams that are open now."""
         answer = await self.request("streams")
@@ -159,6 +163,15 @@ class Peer(Party):
     def processor_seconds(self) -> float:
         """What its process has used of a core since it began."""
         return processor_seconds(self._process.pid)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop its process for the time of the block: it hears nothing and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End its process at once, as by ``kill -9``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
@@ -19,14 +19,16 @@ from peerloom import (
     Stream,
 )
 
+from .frames import FRAMES
 from .party import Fields, Party, resident_bytes
-from .scripts import ECHO, SCRIPTS, Task, echo
+from .scripts import ECHO, SCRIPTS, Task, echo, frames
 from .served_here import NodePipe, ServedProtocols
 from .streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from peerloom._swarm import Swarm
     from peerloom.plugin import PluginContext
 
     from .pipe import Pipe
@@ -110,6 +112,10 @@ class Here(Party):
         self._later.discard(protocol)
         self._serve_protocols()
 
+    def believe(self, peer: str, *protocols: str) -> None:
+        """Take it that a peer speaks these protocols, as if it had said so by identify."""
+        cast("Swarm", self.ctx.swarm).peer_speaks(PeerId.from_string(peer), protocols)
+
     async def ping(self, peer: str) -> float:
         """Ping a peer; gives the round trip in milliseconds."""
         return 1000 * await self._node.client.ping(peer)
@@ -129,6 +135,15 @@ class Here(Party):
         assert not more, more
         stream = await self._node.client.open_stream(peer, [protocol])
         return await self._run_on(stream, function, nbytes, seed, held=held)
+
+    async def frames(self, peer: str, sizes: Sequence[int], seed: int) -> Fields:
+        """Send frames of those sizes and take back what comes."""
+        stream = await self._node.client.open_stream(peer, [FRAMES])
+
+        async def run(pipe: Pipe, _released: anyio.Event) -> Fields:
+            return await frames(pipe, sizes, seed)
+
+        return await self._run_script(stream, run)
 
     async def streams(self) -> list[Fields]:
         """The scripted streams that are open now."""
@@ -187,6 +202,15 @@ class Here(Party):
         async def run(pipe: Pipe, released: anyio.Event) -> Fields:
             return await script(pipe, Task(nbytes, seed, released))
 
+        return await self._run_script(stream, run, held=held)
+
+    async def _run_script(
+        self,
+        stream: Stream,
+        run: Callable[[Pipe, anyio.Event], Awaitable[Fields]],
+        *,
+        held: bool = False,
+    ) -> Fields:
         return await self._streams.run(
             NodePipe(stream),
             run,

@@ -6,13 +6,14 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Fields = dict[str, Any]
 
@@ -86,6 +87,10 @@ class Party(ABC):
         """Run one of the stream scripts: ``echo``, ``sink``, ``source`` and so on."""
 
     @abstractmethod
+    async def frames(self, peer: str, sizes: Sequence[int], seed: int) -> Fields:
+        """Send frames of those sizes over ``/test/frames/1`` and take back what comes."""
+
+    @abstractmethod
     async def streams(self) -> list[Fields]:
         """The scripted streams that are open now."""
 
@@ -103,9 +108,12 @@ class Party(ABC):
         *,
         where: Callable[[Fields], bool] = lambda _event: True,
         within: float = EVENT_SECONDS,
+        after: int = 0,
         **fields: Any,
     ) -> Fields:
         """The first event, told already or still to come, that has these fields.
+
+        `after` passes over that many, such as ``len(party.events)`` of before.
 
         Raises:
             PartyGone: it has ended without it.
@@ -114,7 +122,7 @@ class Party(ABC):
         wanted = {"event": name, **fields}
 
         def find() -> Fields | None:
-            for event in self.events:
+            for event in islice(self.events, after, None):
                 if wanted.items() <= event.items() and where(event):
                     return event
             return None

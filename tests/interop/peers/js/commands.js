@@ -5,6 +5,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { BadRequest, emit } from './channel.js'
 import { createHost } from './host.js'
+import { FRAMES } from './frames.js'
 import { PERF, runPerf, servePerf } from './perf.js'
 import * as scripts from './scripts.js'
 import { echo, served } from './served.js'
@@ -41,6 +42,10 @@ export class Commands {
     'half-close': [script('/test/half-close/1'), fields => this.#run(fields, scripts.halfClose)],
     'expect-reset': [script('/test/reset/1'), fields => this.#run(fields, scripts.expectReset)],
     'send-reset': [script('/test/echo/1'), fields => this.#run(fields, scripts.sendReset)],
+    'frames': [
+      { peer: null, sizes: null, seed: null, protocol: FRAMES },
+      fields => this.#run(fields, scripts.frames)
+    ],
     'release': [{ stream: null }, fields => this.#streams.release(fields.stream)],
     'streams': [{}, () => ({ streams: this.#streams.list() })]
   }

@@ -15,7 +15,8 @@ from libp2p.peer.id import ID
 from libp2p.perf.perf_service import PerfService
 from multiaddr import Multiaddr
 
-from tests.interop.scripts import ECHO, SCRIPTS, Task, echo
+from tests.interop.frames import FRAMES
+from tests.interop.scripts import ECHO, SCRIPTS, Task, echo, frames
 from tests.interop.served import SERVED, STALL
 from tests.interop.served import echo as serve_echo
 from tests.interop.streams import Streams
@@ -79,6 +80,10 @@ class Commands:
             "ping": (peer, self._ping),
             "perf": (_required("peer", "upload", "download"), self._perf),
             "echo": (_script(ECHO, streams=1), self._echo),
+            "frames": (
+                {**_required("peer", "sizes", "seed"), "protocol": FRAMES},
+                self._frames,
+            ),
             "release": (_required("stream"), self._release),
             "streams": ({}, self._list_streams),
             **{
@@ -159,10 +164,26 @@ class Commands:
 
         return run
 
+    async def _frames(self, fields: Fields) -> Fields:
+        stream = await self._open(fields)
+
+        async def run(pipe: Pipe, _released: anyio.Event) -> Fields:
+            return await frames(pipe, fields["sizes"], fields["seed"])
+
+        return await self._run_script(stream, fields, run)
+
     async def _run_on(self, stream: Any, fields: Fields, script: _Script) -> Fields:
         async def run(pipe: Pipe, released: anyio.Event) -> Fields:
             return await script(pipe, Task(fields["bytes"], fields["seed"], released))
 
+        return await self._run_script(stream, fields, run)
+
+    async def _run_script(
+        self,
+        stream: Any,
+        fields: Fields,
+        run: Callable[[Pipe, anyio.Event], Awaitable[Fields]],
+    ) -> Fields:
         return await self._streams.run(
             LibPipe(stream),
             run,
