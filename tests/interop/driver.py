@@ -6,7 +6,7 @@
         await js.dial(address)
         await js.event("identified", peer=us)
 
-A peer's log is added to whatever error leaves the block.
+A peer's log, and the end of what it told, is added to whatever error leaves the block.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from subprocess import PIPE
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 START_SECONDS: Final = 30
 REQUEST_SECONDS: Final = 60
 _STOP_SECONDS: Final = 3
-_LOG_LINES: Final = 60
 _LINE_BYTES: Final = 1024 * 1024
 
 
@@ -63,18 +61,12 @@ class Peer(Party):
         self._process = process
         self._numbers = count(1)
         self._answers: dict[int, Fields] = {}
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._addresses: list[str] = []
 
     @property
     def address(self) -> str:
         """The first address that it listens on, with its peer id."""
         return self._addresses[0]
-
-    @property
-    def log(self) -> str:
-        """The end of what it wrote to standard error."""
-        return f"--- log of {self.kind} ({self.id}) ---\n" + "\n".join(self._log)
 
     async def start(self, **settings: Any) -> None:
         """Send the first request."""

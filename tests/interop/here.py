@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -26,7 +27,8 @@ from .served_here import NodePipe, ServedProtocols
 from .streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections import deque
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from peerloom._swarm import Swarm
     from peerloom.plugin import PluginContext
@@ -60,6 +62,20 @@ class Here(Party):
         """Drive this node."""
         self._node = node
         self.id = str(node.peer_id)
+
+    @contextmanager
+    def keeping_log(self) -> Iterator[None]:
+        """Keep the end of what the node logs in the block."""
+        logger = logging.getLogger("peerloom")
+        handler = _Keeping(self._log)
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
     async def follow(self, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Turn the node's events into those of README.md, until cancelled."""
@@ -221,20 +237,32 @@ class Here(Party):
         )
 
 
+class _Keeping(logging.Handler):
+    def __init__(self, lines: deque[str]) -> None:
+        super().__init__()
+        self._lines = lines
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+
 @asynccontextmanager
 async def our_node(listen: str) -> AsyncIterator[Here]:
     """Run our node on a free port of the loopback interface."""
     here = Here()
     config = NetworkConfig(listen=[listen], settings={"perf": {"serve": True}}, strict=True)
     failure: BaseException | None = None
-    async with Node(config, plugins=[here.plugin]) as node, anyio.create_task_group() as tasks:
-        here.adopt(node)
-        await tasks.start(here.follow)
-        try:
-            yield here
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
-            failure = error
-        tasks.cancel_scope.cancel()
+    with here.keeping_log():
+        async with Node(config, plugins=[here.plugin]) as node, anyio.create_task_group() as tasks:
+            here.adopt(node)
+            await tasks.start(here.follow)
+            try:
+                yield here
+            except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
+                error.add_note(here.log)
+                failure = error
+            tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from abc import ABC, abstractmethod
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 
 EVENT_SECONDS: Final = 10
+_LOG_LINES: Final = 60
+_LOG_EVENTS: Final = 20
 _EVENTS: Final = 10_000  # no scenario makes more; the oldest go first
 
 
@@ -42,8 +45,16 @@ class Party(ABC):
         self.kind = kind
         self.id = ""
         self.events: deque[Fields] = deque(maxlen=_EVENTS)
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._changed = anyio.Event()
         self._gone = False
+
+    @property
+    def log(self) -> str:
+        """The end of its log and of what it told, for whoever reads of a failure."""
+        told = [json.dumps(event) for event in self.events][-_LOG_EVENTS:]
+        log = [f"--- log of {self.kind} ({self.id}) ---", *self._log]
+        return "\n".join([*log, f"--- events of {self.kind} ---", *told])
 
     @property
     @abstractmethod
