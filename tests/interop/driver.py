@@ -25,6 +25,7 @@ import anyio.to_thread
 import pytest
 
 from .build import ROOT, ToolchainMissing, command_of
+from .features import Features
 from .party import Fields, Party, PartyGone, processor_seconds, resident_bytes
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class PeerError(Exception):
         self.kind: str = answer["kind"]
 
 
-class Peer(Party):
+class Peer(Features, Party):
     """A running peer.
 
     Attributes:
@@ -209,12 +210,16 @@ class Peer(Party):
 
 
 @asynccontextmanager
-async def peer(kind: str, **settings: Any) -> AsyncIterator[Peer]:
-    """Run a peer; `settings` are the fields of its ``start`` request.
+async def peer(kind: str, *, namespace: str | None = None, **settings: Any) -> AsyncIterator[Peer]:
+    """Run a peer, in a network namespace if one is named.
+
+    `settings` are the fields of its ``start`` request.
 
     A missing toolchain skips the test, or fails it under ``PEERLOOM_REQUIRE_ALL=1``.
     """
     command = await anyio.to_thread.run_sync(command_or_skip, kind)
+    if namespace is not None:
+        command = ["ip", "netns", "exec", namespace, *command]
     failure: BaseException | None = None
     async with (
         await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=ROOT) as child,

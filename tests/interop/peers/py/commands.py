@@ -21,7 +21,7 @@ from tests.interop.served import SERVED, STALL
 from tests.interop.served import echo as serve_echo
 from tests.interop.streams import Streams
 
-from .channel import BadRequest, Channel, Fields
+from .channel import BadRequest, Channel, Fields, Unsupported
 from .host import create_host
 from .identified import Identified
 from .pipe import LibPipe
@@ -43,6 +43,17 @@ _START: Final[Fields] = {
     "muxers": ["yamux"],
     "listen": ["/ip4/127.0.0.1/tcp/0"],
 }
+# It has more than this program makes of it; see README.md, "Features to be switched on".
+_NOT_HERE: Final = (
+    "gossipsub",
+    "kad",
+    "mdns",
+    "rendezvous",
+    "relay",
+    "dcutr",
+    "autonat",
+    "external",
+)
 _MORE: Final[dict[str, Fields]] = {"source": {"hold": False}}
 
 
@@ -61,6 +72,8 @@ class Commands:
             raise BadRequest(f"no command {name}")
         if (name == "start") != (self._host is None):
             raise BadRequest("start comes first, once")
+        if name == "start":
+            _refuse_what_is_not_here(request)
         defaults, run = self._table[name]
         return await run(_complete(request, defaults))
 
@@ -272,6 +285,12 @@ def _describe(conn: Any) -> Fields:
         "encryption": conn.get_negotiated_security_protocol(),
         "muxer": conn.get_negotiated_muxer_protocol(),
     }
+
+
+def _refuse_what_is_not_here(settings: Fields) -> None:
+    lacking = [each for each in _NOT_HERE if settings.pop(each, None) is not None]
+    if lacking:
+        raise Unsupported(f"this peer's program has no {' and no '.join(lacking)}")
 
 
 def _required(*names: str) -> Fields:
