@@ -198,6 +198,52 @@ async def test_peers_share(play: Play, pair: tuple[str, str]) -> None:
         await play(Cast(pair, stack))
 
 
+@pytest.mark.parametrize("kind", ["js"])
+async def test_peers_take_every_switch(kind: str) -> None:
+    gossipsub = {
+        "signing": "strict-no-sign",
+        "message_id": "sha256",
+        "d": 3,
+        "d_low": 2,
+        "d_high": 5,
+        "d_lazy": 2,
+        "d_out": 1,
+        "heartbeat_seconds": 0.5,
+        "flood_publish": False,
+        "max_bytes": 65_536,
+        "scores": True,
+        "verdict": "reject",
+    }
+    limits = {
+        "reservations": 2,
+        "reservation_seconds": 600,
+        "circuit_seconds": 30,
+        "circuit_bytes": 4096,
+    }
+    async with peer(
+        kind,
+        gossipsub=gossipsub,
+        kad={"mode": "client", "protocol": "/test/kad/1.0.0"},
+        relay={"server": True, **limits},
+        dcutr={},
+        autonat={"v1": "both", "v2": "both"},
+        external=["/ip4/11.0.0.1/tcp/4001"],
+    ) as switched:
+        await switched.subscribe(TOPIC)
+        assert await switched.mesh(TOPIC) == await switched.subscribers(TOPIC) == []
+        assert await switched.kad_table() == []
+        [more] = await switched.listen("/ip4/127.0.0.1/tcp/0")
+        async with peer(kind) as other:
+            await other.dial(more)
+            told = await other.event("identified", peer=switched.id)
+            await switched.event("connected", peer=other.id)
+    assert "/ip4/11.0.0.1/tcp/4001" in {
+        address.removesuffix(f"/p2p/{switched.id}") for address in told["addresses"]
+    }
+    assert any(protocol.startswith("/meshsub/") for protocol in told["protocols"])
+    assert "/test/kad/1.0.0" not in told["protocols"]
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
