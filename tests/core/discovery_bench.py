@@ -151,7 +151,7 @@ class Bench:
     async def call(self, command: Any) -> Any:
         """Dispatch a command."""
         (handler,) = (each for each in self.commands if each.command_class is type(command))
-        return await handler.function(command)
+        return handler.function(command)
 
     def pass_time(self, seconds: float) -> list[PeerId]:
         """Let time pass with its timers; gives the peers that are dialled in it."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from math import inf
 from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
 from peerloom._calls import Call
@@ -98,16 +100,75 @@ async def test_handler_that_exits_does_not_end_the_program() -> None:
             await bench.client.call(Echo("x"))
 
 
+async def test_plain_handler_answers_in_the_turn_that_takes_the_command() -> None:
+    async with running(answering(Echo.handled_by(lambda command: command.text))) as bench:
+        assert await bench.client.call(Echo("x")) == "x"
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (StreamLimitReached("full"), StreamLimitReached),
+        (CancelledError(), RuntimeError),
+        (SystemExit(4), PluginError),
+    ],
+)
+async def test_what_a_plain_handler_raises_is_the_answer(
+    raised: BaseException, expected: type[BaseException]
+) -> None:
+    def answer(command: Echo) -> str:
+        raise raised
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        for _ in range(2):
+            with pytest.raises(expected):
+                await bench.client.call(Echo("x"))
+        assert bench.host.status()["plugins"]["alpha"]["failures"] == 0
+
+
+async def test_plain_handler_may_give_what_is_to_be_awaited() -> None:
+    async def later(text: str) -> str:
+        await checkpoint()
+        return text
+
+    async with running(answering(Echo.handled_by(lambda command: later(command.text)))) as bench:
+        assert await bench.client.call(Echo("x")) == "x"
+
+
+async def test_command_whose_time_was_up_in_the_queue_reaches_no_handler() -> None:
+    heard: list[Echo] = []
+
+    def answer(command: Echo) -> str:
+        heard.append(command)
+        return command.text
+
+    async with running(answering(Echo.handled_by(answer))) as bench:
+        late: Call[Any] = Call(Echo("x"), bench.loop.runtime.now())
+        assert bench.loop.commands.try_put(late)
+        with pytest.raises(CommandTimedOut):
+            await late.reply.wait()
+    assert not heard
+
+
 async def test_call_times_out_and_cancels_the_handler() -> None:
-    cancelled = anyio.Event()
+    begun, cancelled = anyio.Event(), anyio.Event()
 
     async def answer(command: Hurry) -> None:
+        begun.set()
         try:
             await anyio.sleep_forever()
         finally:
             cancelled.set()
 
-    async with running(answering(Hurry.handled_by(answer))) as bench:
+    async def pass_time() -> None:
+        await begun.wait()
+        bench.runtime.advance(Hurry.timeout_seconds)
+
+    async with (
+        running(answering(Hurry.handled_by(answer))) as bench,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(pass_time)
         with pytest.raises(CommandTimedOut, match=r"Hurry was not answered within 0.02 s"):
             await bench.client.call(Hurry())
         with anyio.fail_after(5):
@@ -116,9 +177,9 @@ async def test_call_times_out_and_cancels_the_handler() -> None:
 
 async def test_call_times_out_while_the_queue_is_full() -> None:
     bench = Bench()  # nobody runs the loop
-    while bench.loop.commands.try_put(Call(Echo(""))):
+    while bench.loop.commands.try_put(Call(Echo(""), inf)):
         pass
-    with pytest.raises(TimeoutError):
+    with pytest.raises(CommandTimedOut):
         await bench.client.call(Hurry())
 
 
@@ -143,20 +204,27 @@ async def test_cancelled_caller_cancels_its_handler() -> None:
 
 
 async def test_stream_answered_to_a_caller_who_has_gone_is_reset() -> None:
-    early, late = FakeStream(), FakeStream()
-    call: Call[Any] = Call(Echo("x"))
+    early, late, plain = FakeStream(), FakeStream(), FakeStream()
+    call: Call[Any] = Call(Echo("x"), inf)
     call.reply.set(early)
     call.abandon()
     assert early.was_reset
 
     async def answer(_: Any) -> Any:
-        second._abandoned = True
-        second.reply.fail(ValueError())
+        await checkpoint()
+        second.abandon()
         return late
 
-    second: Call[Any] = Call(Echo("x"))
-    await second.answer(answer)
+    second: Call[Any] = Call(Echo("x"), inf)
+    rest = second.answer_at_once(answer)
+    assert rest is not None
+    await rest
     assert late.was_reset
+
+    third: Call[Any] = Call(Echo("x"), inf)
+    third.abandon()
+    assert third.answer_at_once(lambda _: plain) is None
+    assert plain.was_reset
 
 
 async def test_work_shared_by_callers_outlives_the_first() -> None:

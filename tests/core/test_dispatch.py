@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial, wraps
 from math import nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -30,6 +30,9 @@ from peerloom._restart import RestartPolicy
 from peerloom._timers import TimerHeap
 from tests.core.plugin_kit import ALICE, BOB, Echo, Hurry, Said, Shouted
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ALPHA = Owner("alpha", "alpha (dist-a 1.0)", 0)
 BETA = Owner("beta", "beta (dist-b 2.0)", 1)
 
@@ -40,6 +43,10 @@ def ignore(*_: Any) -> None:
 
 async def answer(_: Any) -> str:
     return "answer"
+
+
+def generate(_: Any) -> Iterator[str]:
+    yield "answer"
 
 
 async def hurry(_: Any) -> None: ...
@@ -98,8 +105,8 @@ class TestJudgement:
     @pytest.mark.parametrize(
         ("handler", "complaint"),
         [
-            (CommandHandler(Echo, ignore), "command handler ignore for Echo is not async"),  # type: ignore[arg-type]
-            (CommandHandler(Echo, Answerer), "Answerer for Echo is not async"),  # type: ignore[arg-type]
+            (CommandHandler(Echo, generate), "handler generate for Echo is a generator"),
+            (CommandHandler(Echo, Answerer), "Answerer for Echo is a class"),  # type: ignore[arg-type]
             (CommandHandler(Said, answer), "no subclass of Command; make handlers by"),  # type: ignore[arg-type]
             (CommandHandler(Echo, "answer"), "the handler for Echo is 'answer', which cannot"),  # type: ignore[arg-type]
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -104,7 +105,7 @@ async def test_a_turn_takes_from_each_source_in_order_and_no_more_than_its_share
     bench.loop.command_table.install(owner, [Echo.handled_by(answer)], _ignore, _ignore)
     for _ in range(100):
         bench.loop.wake_at(0, _ignore, "test")
-        bench.loop.commands.try_put(Call(Echo("")))
+        bench.loop.commands.try_put(Call(Echo(""), inf))
         bench.loop.swarm_events.try_put(Said(""))
         bench.loop.incoming_streams.try_put(
             IncomingStream("alpha", InboundProtocol(_serve), FakeStream())  # type: ignore[arg-type]
@@ -145,7 +146,7 @@ async def test_every_queue_is_bounded() -> None:
     stream = IncomingStream("x", InboundProtocol(_serve), FakeStream())  # type: ignore[arg-type]
     sources: list[tuple[Any, object, int]] = [
         (bench.loop.swarm_events, Said(""), MAX_SWARM_EVENTS),
-        (bench.loop.commands, Call(Echo("")), MAX_COMMANDS),
+        (bench.loop.commands, Call(Echo(""), inf), MAX_COMMANDS),
         (bench.loop.incoming_streams, stream, MAX_INCOMING_STREAMS),
     ]
     for intake, item, bound in sources:
@@ -266,7 +267,7 @@ async def test_tap_that_fails_costs_no_item_and_only_its_plugin(when: str) -> No
 
 async def test_closing_fails_what_is_queued_and_ends_subscriptions() -> None:
     bench = Bench()
-    call = Call(Echo("x"))
+    call = Call(Echo("x"), inf)
     stream = FakeStream()
     bench.loop.commands.try_put(call)
     bench.loop.incoming_streams.try_put(

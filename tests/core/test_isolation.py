@@ -14,7 +14,7 @@ from attrs import frozen
 from multiaddr import Multiaddr
 
 from peerloom._config import ConfigSection
-from peerloom._dispatch import EventHandler
+from peerloom._dispatch import CommandHandler, EventHandler
 from peerloom._errors import NoHandler, PluginError
 from peerloom._events import PluginFailed
 from peerloom._plugin_host import PluginHost
@@ -37,7 +37,7 @@ from tests.core.plugin_kit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 class TestEventHandlers:
@@ -183,8 +183,8 @@ class TestConflicts:
             assert await bench.client.call(Echo("")) == "one"
 
     async def test_handler_that_cannot_serve_stops_its_plugin_before_it_is_registered(self) -> None:
-        def plain(command: Echo) -> str:
-            return command.text
+        def plain(command: Echo) -> Iterator[str]:
+            yield command.text
 
         def events(ctx: Any) -> list[Any]:
             return [EventHandler("x", None)]  # type: ignore[arg-type]
@@ -193,14 +193,14 @@ class TestConflicts:
         plain_one = with_context(
             "plain",
             behaviours=serving(plain),
-            command_handlers=lambda ctx: [Echo.handled_by(plain)],  # type: ignore[arg-type]
+            command_handlers=lambda ctx: [CommandHandler(Echo, plain)],
         )
         async with running(deaf, plain_one) as bench:
             failed = await bench.recorder.wait_for(PluginFailed, 2)
             assert [event.stopped for event in failed] == [True, True]
             assert (len(deaf.contexts), len(plain_one.contexts)) == (1, 1)
             assert "plugin deaf (given to the node, from" in str(failed[0].cause)
-            assert "the command handler plain for Echo is not async" in str(failed[1].cause)
+            assert "the command handler plain for Echo is a generator" in str(failed[1].cause)
             assert not bench.swarm.installed
             with pytest.raises(NoHandler):
                 await bench.client.call(Echo(""))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import anyio
 from attrs import frozen
 
 from ._dispatch import Reply
-from ._isolation import of_async_code, split_failure, without_exit
+from ._errors import CommandTimedOut
+from ._isolation import of_async_code, of_plain_code, split_failure, without_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from ._behaviour import InboundProtocol
     from ._commands import Command
@@ -45,13 +47,15 @@ class Call(Generic[R]):
 
     Attributes:
         command: the command.
+        deadline: when it fails unless it is answered, on the Runtime's clock (seconds).
         reply: settled by the handler's result or error.
     """
 
-    __slots__ = ("_abandoned", "_scope", "command", "reply")
+    __slots__ = ("_abandoned", "_scope", "command", "deadline", "reply")
 
-    def __init__(self, command: Command[R]) -> None:
+    def __init__(self, command: Command[R], deadline: float) -> None:
         self.command = command
+        self.deadline = deadline
         self.reply: Reply[R] = Reply()
         self._scope: anyio.CancelScope | None = None
         self._abandoned = False
@@ -69,25 +73,56 @@ class Call(Generic[R]):
         if not self.reply.fail(anyio.ClosedResourceError()) and self.reply.error is None:
             _release(self.reply.result())
 
-    async def answer(self, function: Callable[[Any], Awaitable[Any]]) -> None:
-        """Run the handler, unless the caller has gone."""
-        if self._abandoned:
+    def time_out(self) -> None:
+        """The deadline has come: fails the call and cancels the handler."""
+        command = self.command
+        self.reply.fail(
+            CommandTimedOut(
+                f"{type(command).__name__} was not answered within {command.timeout_seconds:g} s"
+            )
+        )
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def answer_at_once(self, function: Callable[[Any], Any]) -> Coroutine[Any, Any, None] | None:
+        """Call the handler; gives what is left to do in a task, if anything is."""
+        try:
+            result = function(self.command)
+        except BaseException as error:  # noqa: BLE001 - what must pass is raised again
+            self._fail(of_plain_code(error))
+            return None
+        if isinstance(result, Awaitable):
+            return self._answer_later(result)
+        self._deliver(result)
+        return None
+
+    async def _answer_later(self, awaitable: Awaitable[R]) -> None:
+        if self._abandoned or self.reply.settled:
+            _discard(awaitable)
             return
         with anyio.CancelScope() as self._scope:
             try:
-                result = await function(self.command)
+                result = await awaitable
             except BaseException as error:  # noqa: BLE001 - what must pass is raised again
-                failure, passing = split_failure(of_async_code(error))
-                if failure is not None:
-                    self.reply.fail(without_exit(failure))
-                if passing is not None:
-                    raise passing from None
+                self._fail(of_async_code(error))
             else:
                 self._deliver(result)
+
+    def _fail(self, error: BaseException) -> None:
+        failure, passing = split_failure(error)
+        if failure is not None:
+            self.reply.fail(without_exit(failure))
+        if passing is not None:
+            raise passing from None
 
     def _deliver(self, result: R) -> None:
         if not self.reply.set(result):
             _release(result)
+
+
+def _discard(awaitable: Awaitable[object]) -> None:
+    if isinstance(awaitable, Coroutine):
+        awaitable.close()
 
 
 def _release(result: object) -> None:

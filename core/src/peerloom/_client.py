@@ -28,7 +28,7 @@ from ._commands import (
     StopListening,
     Unprotect,
 )
-from ._errors import CommandTimedOut, NodeClosed
+from ._errors import NodeClosed
 from ._events import Event
 from ._nobody import nobody_answers
 from ._peer_id import PeerId
@@ -69,28 +69,29 @@ class NetworkClient:
         """
         if self._loop.closed:
             raise NodeClosed(f"{type(command).__name__}: the node has stopped")
-        call = Call(command)
-        with anyio.move_on_after(command.timeout_seconds):
-            return await self._put_and_wait(call)
-        raise CommandTimedOut(
-            f"{type(command).__name__} was not answered within {command.timeout_seconds:g} s"
-        )
-
-    def require(self, command_class: type[Command[Any]]) -> None:
-        """Raise `NoHandler` at once unless an active plugin answers such commands."""
-        table = self._loop.command_table
-        if not table.handlers_of(command_class):
-            raise nobody_answers(command_class, table)
-
-    async def _put_and_wait(self, call: Call[R]) -> R:
+        call = Call(command, self._loop.runtime.now() + command.timeout_seconds)
         try:
-            await self._loop.commands.put(call)
+            await self._put(call)
             if self._loop.closed:
                 call.reply.fail(NodeClosed("the node has stopped"))
             return await call.reply.wait()
         except BaseException:
             call.abandon()
             raise
+
+    async def _put(self, call: Call[Any]) -> None:
+        if self._loop.commands.try_put(call):
+            return
+        with anyio.move_on_after(call.command.timeout_seconds) as waiting:
+            await self._loop.commands.put(call)
+        if waiting.cancelled_caught:
+            call.time_out()
+
+    def require(self, command_class: type[Command[Any]]) -> None:
+        """Raise `NoHandler` at once unless an active plugin answers such commands."""
+        table = self._loop.command_table
+        if not table.handlers_of(command_class):
+            raise nobody_answers(command_class, table)
 
     @overload
     def events(self, one: type[E], /) -> Subscription[E]: ...

@@ -37,8 +37,12 @@ class Command(Generic[R_co]):
     timeout_seconds: ClassVar[float] = 30.0
 
     @classmethod
-    def handled_by(cls, handler: Callable[[Self], Awaitable[R_co]]) -> CommandHandler:
-        """A record for `peerloom_command_handlers`: that async function answers it."""
+    def handled_by(cls, handler: Callable[[Self], Awaitable[R_co] | R_co]) -> CommandHandler:
+        """A record for `peerloom_command_handlers`: that function answers it.
+
+        An async one runs in a task. A plain one answers at once, in the loop's turn, or gives
+        something to be awaited in a task.
+        """
         from ._dispatch import CommandHandler  # noqa: PLC0415 - the table imports this module
 
         return CommandHandler(cls, handler)

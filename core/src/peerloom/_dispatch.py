@@ -12,7 +12,7 @@ from attrs import frozen
 from ._errors import CommandError, PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from ._calls import Call
     from ._commands import Command
@@ -36,15 +36,16 @@ class EventHandler:
 
 @frozen
 class CommandHandler:
-    """An async function that answers commands; made by `Command.handled_by`.
+    """A function that answers commands; made by `Command.handled_by`.
 
     Attributes:
         command_class: the commands it answers, subclasses not included.
-        function: is called with each; what it returns or raises is the answer.
+        function: is called with each in the loop's turn; what it returns or raises is the answer,
+            or what comes of it where that is to be awaited.
     """
 
     command_class: type[Command[Any]]
-    function: Callable[[Any], Awaitable[Any]]
+    function: Callable[[Any], Any]
 
 
 @frozen
@@ -139,7 +140,7 @@ class CommandTable:
         self,
         owner: Owner,
         handlers: Sequence[CommandHandler],
-        answer: Callable[[Callable[[Any], Awaitable[Any]], Call[Any]], None],
+        answer: Callable[[Callable[[Any], Any], Call[Any]], None],
         failed: Callable[[str, BaseException], None],
     ) -> None:
         """Put an owner's handlers into service, all or none; `answer` runs one for a call.
@@ -261,11 +262,12 @@ def name_of(function: object) -> str:
 
 def never_runs_at_once(function: object) -> bool:
     """Whether calling it only makes a coroutine or a generator that nobody will run."""
-    return (
-        inspect.iscoroutinefunction(function)
-        or inspect.isasyncgenfunction(function)
-        or inspect.isgeneratorfunction(function)
-    )
+    return inspect.iscoroutinefunction(function) or is_generator(function)
+
+
+def is_generator(function: object) -> bool:
+    """Whether calling it only makes a generator."""
+    return inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
 
 
 def is_async(function: Any) -> bool:

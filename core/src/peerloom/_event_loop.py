@@ -246,6 +246,9 @@ class EventLoop:
     def _take_command(self, call: Call[Any]) -> None:
         if call.abandoned:
             return
+        if self.runtime.now() >= call.deadline:
+            call.time_out()
+            return
         handlers = self.command_table.handlers_of(type(call.command))
         if not handlers:
             call.reply.fail(nobody_answers(type(call.command), self.command_table))

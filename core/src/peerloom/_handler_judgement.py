@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._commands import Command
-from ._dispatch import is_async, name_of, never_runs_at_once
+from ._dispatch import is_generator, name_of, never_runs_at_once
 from ._errors import PluginError
 from ._events import Event
 
@@ -38,10 +38,12 @@ def _judge_event_handler(owner: Owner, handler: EventHandler) -> None:
 def _judge_command_handler(owner: Owner, handler: CommandHandler) -> None:
     _judge_class(owner, handler.command_class, Command, "handled_by")
     _judge_callable(owner, handler.command_class, handler.function)
-    if not is_async(handler.function):
+    if is_generator(handler.function) or isinstance(handler.function, type):
+        kind = "class" if isinstance(handler.function, type) else "generator"
         raise PluginError(
             f"plugin {owner.label}: the command handler {name_of(handler.function)} for "
-            f"{handler.command_class.__name__} is not async; make it an `async def`"
+            f"{handler.command_class.__name__} is a {kind}; make it a function that returns the "
+            "answer, or an `async def`"
         )
 
 

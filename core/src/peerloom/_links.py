@@ -100,6 +100,14 @@ class MuxedStream(ByteStream):
     def reset(self) -> None:
         """End both halves at once; what is under way is lost, and both sides know it."""
 
+    def send_now(self, data: bytes) -> bool:  # noqa: ARG002
+        """Take all of it over if that needs no waiting, else nothing; whether it did."""
+        return False
+
+    def receive_now(self) -> bytes:
+        """What has arrived, if that can be told without waiting, else nothing."""
+        return b""
+
 
 class MuxedLink(ABC):
     """A secured connection to a known peer that carries many streams.
@@ -129,6 +137,10 @@ class MuxedLink(ABC):
     @abstractmethod
     async def open_stream(self) -> MuxedStream:
         """Open a stream; raises `LinkClosed`, or `StreamLimitReached` past the bound."""
+
+    def open_stream_now(self) -> MuxedStream | None:
+        """Open a stream if that needs no waiting, else none; raises what `open_stream` does."""
+        return None
 
     @abstractmethod
     async def accept_stream(self) -> MuxedStream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32decode
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Final
 
 import base58
@@ -36,9 +36,7 @@ class PeerId:
     def from_string(cls, text: str) -> PeerId:
         """Read the base58btc or the CIDv1 form; raises ValueError on anything else."""
         try:
-            if text.startswith(("1", "Qm")):
-                return cls(base58.b58decode(text))
-            return cls(_multihash_of_cid(text))
+            return cls(_multihash_of(text))
         except ValueError as error:
             raise ValueError(f"{text!r} is not a peer id: {error}") from None
 
@@ -74,6 +72,12 @@ class PeerId:
 
     def __lt__(self, other: PeerId) -> bool:
         return self._multihash < other._multihash
+
+
+@lru_cache(maxsize=1024)
+def _multihash_of(text: str) -> bytes:
+    """To read one again and again would take a part of each call that names a peer by its text."""
+    return base58.b58decode(text) if text.startswith(("1", "Qm")) else _multihash_of_cid(text)
 
 
 def _check_multihash(multihash: bytes) -> None:

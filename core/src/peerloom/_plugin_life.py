@@ -142,11 +142,16 @@ class PluginLife:
             incoming.stream.reset()
             raise
 
-    def answer(self, function: Callable[[Any], Awaitable[Any]], call: Call[Any]) -> None:
-        """Run a command handler in a task."""
+    def answer(self, function: Callable[[Any], Any], call: Call[Any]) -> None:
+        """Call a command handler, and do in a task what it leaves to be awaited."""
+        rest = call.answer_at_once(function)
+        if rest is None:
+            return
         try:
-            self._start(self._run_call(function, call), "a command handler")
+            alarm = self._loop.wake_at(call.deadline, call.time_out, "the deadline of a command")
+            self._start(self._run_call(rest, call, alarm), "a command handler")
         except PluginError as error:
+            rest.close()
             call.reply.fail(CommandError(str(error)))
         else:
             self._calls.add(call)
@@ -237,10 +242,13 @@ class PluginLife:
         with Seam(partial(self.failed, f"task {name_of(function)}")):
             await function(*args)
 
-    async def _run_call(self, function: Callable[[Any], Awaitable[Any]], call: Call[Any]) -> None:
+    async def _run_call(
+        self, rest: Coroutine[Any, Any, None], call: Call[Any], alarm: Timer
+    ) -> None:
         try:
-            await call.answer(function)
+            await rest
         finally:
+            alarm.cancel()
             self._calls.discard(call)
             call.reply.fail(CommandError("the handler of the command has ended without an answer"))
 

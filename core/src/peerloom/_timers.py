@@ -41,6 +41,7 @@ class Timer:
         """Never call; does nothing if it has called or was cancelled before."""
         if self._heap is not None:
             heap, self._heap = self._heap, None
+            self.handlers = ()  # it may stand in the heap for a while, and hold nothing alive
             heap.forget_one()
 
     def fire(self) -> None:
@@ -96,7 +97,7 @@ class TimerHeap:
     def withdraw(self, plugin: str) -> None:
         """Cancel all timers of a plugin."""
         for _, _, timer in list(self._entries):
-            if timer.handlers[0].plugin == plugin:
+            if timer.active and timer.handlers[0].plugin == plugin:
                 timer.cancel()
 
     def forget_one(self) -> None:

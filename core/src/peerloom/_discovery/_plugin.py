@@ -233,13 +233,13 @@ class DiscoveryPlugin:
         if public is not None:
             self._ctx.emit(ReachabilityChanged(public))
 
-    async def _add_peer_addresses(self, command: AddPeerAddresses) -> None:
+    def _add_peer_addresses(self, command: AddPeerAddresses) -> None:
         for address in command.addresses:
             if split_peer(address)[1] not in {None, command.peer}:
                 raise CommandError(f"{address} is an address of another peer than {command.peer}")
         self._state.add_addresses(command.peer, command.addresses)
 
-    async def _protect(self, command: Protect) -> None:
+    def _protect(self, command: Protect) -> None:
         if len(self._protected) >= MAX_PROTECTED and command.peer not in self._protected:
             raise CommandError(f"{MAX_PROTECTED} peers are protected: unprotect some first")
         self._protected.add(command.peer)
@@ -248,7 +248,7 @@ class DiscoveryPlugin:
         self._wish(command.peer, Persistence.ENDLESS)
         self._rearm()
 
-    async def _unprotect(self, command: Unprotect) -> bool:
+    def _unprotect(self, command: Unprotect) -> bool:
         self._protected.discard(command.peer)
         self._wishes.drop(command.peer)
         if command.peer not in self._boot:

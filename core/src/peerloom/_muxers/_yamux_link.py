@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
 from peerloom._links import EagerPipe, MuxedLink
 from peerloom._unread import TOLD_BYTES
 
-from ._wakeup import Wakeup
+from ._wakeup import wakeup_kind
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
-from ._yamux_frames import INITIAL_WINDOW_BYTES
+from ._yamux_idle import until_ping_due
 from ._yamux_stream import YamuxStream
 from ._yamux_unread import shed
 
@@ -35,8 +34,9 @@ PROTOCOL_ID: Final = "/yamux/1.0.0"
 # What one system call may bring.
 READ_BYTES: Final = 1024 * 1024
 
-# A look after an idle link may come so much late, as a part of the interval between two.
-_SLACK: Final = 1 / 60
+# That many may speak for themselves when they were woken at once: one that begins often comes
+# along with the end of another.
+FEW_STREAMS: Final = 2
 
 
 class YamuxLink(MuxedLink):
@@ -74,11 +74,12 @@ class YamuxLink(MuxedLink):
         self._entry = ledger.open(self)
         self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
-        self._work = Wakeup()
+        self.wakeup = wakeup_kind()
+        self._work = self.wakeup()
         self._sending = False
         self._crowded = False
-        self._arrived = Wakeup()
-        self._acknowledged = Wakeup()
+        self._arrived = self.wakeup()
+        self._acknowledged = self.wakeup()
         self._read_ended = anyio.Event()
         self._over = anyio.Event()
         self._ending = False
@@ -124,9 +125,12 @@ class YamuxLink(MuxedLink):
         if self._session.ack_backlog_full:
             with anyio.move_on_after(self._settings.open_timeout_seconds):
                 await self._until_acknowledged()
-        stream = self._adopt(self._session.open_stream(self.now()))
-        self.wake_writer()
-        return stream
+        return self._open_stream()
+
+    def open_stream_now(self) -> YamuxStream | None:
+        """Open a stream, unless too many are not acknowledged yet."""
+        self.raise_if_ended()
+        return None if self._session.ack_backlog_full else self._open_stream()
 
     async def accept_stream(self) -> YamuxStream:
         """The next stream that the other side opens; raises `LinkClosed` at the end."""
@@ -152,23 +156,23 @@ class YamuxLink(MuxedLink):
         """There may be something to send."""
         self._work.set()
 
-    def flush_now(self) -> None:
-        """Send what waits, for a stream that has spoken and is about to wait for an answer.
+    def flush_now(self) -> bool:
+        """Send what waits, for a stream that has spoken and waits for an answer; whether all went.
 
         The writer would be a turn later. Where many streams were woken at once it speaks for all.
         """
         if self._eager is None or self._sending or self._ending or self._crowded:
-            return
+            return False
         try:
             sealed, _ = self._sealed_output(self.now())
         except RecordError as error:
             self._cannot_seal(error)
-            return
-        sent = self._eager.send_now(sealed)
-        if sent < len(sealed):
+            return True
+        if sealed and (sent := self._eager.send_now(sealed)) < len(sealed):
             self._sending = True
             self._unsent = memoryview(sealed)[sent:]
             self._work.set()
+        return not self._session.has_output
 
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
@@ -211,7 +215,7 @@ class YamuxLink(MuxedLink):
 
     def _dispatch(self) -> None:
         if woken := self._wake_streams():
-            self._crowded = woken > 1
+            self._crowded = woken > FEW_STREAMS
         session = self._session
         if session.has_output:
             self._work.set()
@@ -236,7 +240,9 @@ class YamuxLink(MuxedLink):
     async def _write(self) -> None:
         try:
             while not self._ending:
-                if not await self._write_once():
+                if self._session.has_output or self._unsent:
+                    await self._write_once()
+                else:
                     await self._work.wait()
                     if self._session.has_output:
                         await checkpoint()  # whoever spoke may go on, or send it while waiting
@@ -327,24 +333,7 @@ class YamuxLink(MuxedLink):
                 silence = self.now() - self._session.heard_at
                 self._end(LinkClosed(f"the other side has been silent for {silence:.0f} s"))
                 self._cut()
-            await self._until_ping_due()
-
-    async def _until_ping_due(self) -> None:
-        """Until all is silent for an interval; sooner only after much data, which a window heeds.
-
-        Whoever hears the other side's pings, or its answers to those of the node, knows that it
-        lives: more of them would be half of what a thousand idle connections cost.
-        """
-        received = self._session.received_bytes
-        while True:
-            self._session.expire(self.now())
-            self.wake_writer()
-            now, interval = self.now(), self._settings.ping_interval_seconds
-            due_at = self._session.heard_at + interval
-            much = self._session.received_bytes - received >= INITIAL_WINDOW_BYTES
-            if due_at <= now or much:
-                return
-            await anyio.sleep(coalesced(due_at, interval * _SLACK) - now)
+            await until_ping_due(self._session, settings, self.now, self.wake_writer)
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
@@ -386,6 +375,11 @@ class YamuxLink(MuxedLink):
                 if state.forgotten:
                     del self._streams[state.id]
         return len(touched)
+
+    def _open_stream(self) -> YamuxStream:
+        stream = self._adopt(self._session.open_stream(self.now()))
+        self.wake_writer()
+        return stream
 
     def _adopt(self, state: StreamState) -> YamuxStream:
         stream = YamuxStream(self, self._session, state)

@@ -16,6 +16,7 @@ from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, Buffer, Fram
 from ._yamux_outbox import Outbox
 from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
+from ._yamux_settings import CROWDED_SEND_BUFFER_BYTES, SHARED_SEND_BUFFER_BYTES
 from ._yamux_state import Reset, StreamState
 from ._yamux_table import StreamTable
 from ._yamux_unread import Unread
@@ -24,15 +25,10 @@ if TYPE_CHECKING:
     from ._yamux_settings import YamuxSettings
     from ._yamux_window import WindowBudget
 
-# Frames handled before the loop gets a turn: 512 KiB may hold 43,000 empty ones, a tenth of a
-# second of work.
+# Frames handled before the loop gets a turn: 512 KiB may hold 43,000 empty ones, 0.1 s of work.
 FRAMES_A_TURN: Final = 1024
 # Refusals that wait to be sent. An honest peer has at most 256 streams unanswered.
 MAX_WAITING_REFUSALS: Final = 1024
-# What a stream may hold although others do, and what those that begin to send then share. Woken for
-# every 64 KiB instead, the senders of a hundred streams would cost a tenth of the speed.
-SHARED_SEND_BUFFER_BYTES: Final = 128 * 1024
-CROWDED_SEND_BUFFER_BYTES: Final = 16 * 1024 * 1024
 
 
 class YamuxSession:
@@ -102,8 +98,11 @@ class YamuxSession:
 
     def accept_stream(self) -> StreamState | None:
         """The next stream that the other side opened, or None."""
-        backlog = self._table.backlog
-        return backlog.popleft() if backlog else None
+        return self._table.next_arrival()
+
+    def has_room(self, stream: StreamState, size: int) -> bool:
+        """Whether `write` would take over so many bytes, all of them."""
+        return self._send_room(stream) >= size
 
     def write(self, stream: StreamState, data: Buffer) -> int:
         """Take over as much of the data as the buffer has room for; how much that was.
@@ -116,8 +115,10 @@ class YamuxSession:
             raise StreamReset(f"stream {stream.id} was {stream.reset.value}")
         room = self._send_room(stream)
         if room <= 0 or not data:
+            stream.wants_room = bool(data)
             return 0
-        if len(data) > room:
+        stream.wants_room = len(data) > room
+        if stream.wants_room:
             data = memoryview(data)[:room]
         if not stream.outgoing.size:
             self._senders += 1
@@ -174,10 +175,8 @@ class YamuxSession:
 
     def expire(self, now: float) -> None:
         """Reset the streams that the application closed long ago and the other side did not."""
-        for stream in self.streams:
-            closed_at = stream.closed_at
-            if closed_at is not None and now - closed_at >= self._settings.linger_seconds:
-                self.reset(stream)
+        for stream in self._table.lingering(now):
+            self.reset(stream)
 
     def refuse_streams(self) -> None:
         """From now on no stream is opened, here or by the other side."""
@@ -196,10 +195,7 @@ class YamuxSession:
     @property
     def flushed(self) -> bool:
         """Whether nothing waits that was written, and no end of a stream."""
-        return not any(
-            stream.outgoing.size or (stream.eof_due and not stream.eof_sent)
-            for stream in self._table.streams.values()
-        )
+        return self._table.flushed
 
     @property
     def inside_frame(self) -> bool:
@@ -217,8 +213,10 @@ class YamuxSession:
         self._pings.frame_into(self._outbox.control, now)
         out, moved, settled = self._outbox.pull(self._credit, self._pace.room)
         self._refusals = 0
-        self._senders -= sum(not stream.outgoing.size for stream in moved)
-        self._touched += moved
+        for stream in moved:
+            self._senders -= not stream.outgoing.size
+            if stream.wants_room:
+                self._touched.append(stream)
         for stream in settled:
             self._forget_if_over(stream)
         return out
@@ -272,11 +270,14 @@ class YamuxSession:
     def _on_header(self, header: Header) -> None:
         kind, flags, stream_id, length = header
         if kind > WINDOW_UPDATE:
-            self._on_session_frame(header)
+            self._on_session_frame(kind, flags, stream_id, length)
             return
         if not stream_id:
             raise MuxerViolation("a stream's frame on stream 0")
-        stream = self._on_syn(header) if flags & SYN else self._table.streams.get(stream_id)
+        if flags & SYN:
+            stream = self._on_syn(flags, stream_id)
+        else:
+            stream = self._table.streams.get(stream_id)
         if stream is None:
             self._on_stray(header)
             return
@@ -291,25 +292,22 @@ class YamuxSession:
         elif flags & FIN:
             self._on_fin(stream)
 
-    def _on_session_frame(self, header: Header) -> None:
-        if header.stream_id:
-            raise MuxerViolation(f"a session's frame on stream {header.stream_id}")
-        if header.kind == frames.GO_AWAY:
-            self.remote_reason = header.length
-        elif header.flags & ACK:
-            self._pings.on_answer(header.length, self._now)
+    def _on_session_frame(self, kind: int, flags: int, stream_id: int, value: int) -> None:
+        if stream_id:
+            raise MuxerViolation(f"a session's frame on stream {stream_id}")
+        if kind == frames.GO_AWAY:
+            self.remote_reason = value
         else:
-            self._pings.on_ping(header.length)
+            self._pings.on_frame(flags, value, self._now)
 
-    def _on_syn(self, header: Header) -> StreamState | None:
-        stream_id = header.stream_id
+    def _on_syn(self, flags: int, stream_id: int) -> StreamState | None:
         self._table.use_foreign_id(stream_id)
         stream = None
-        if not (header.flags & RST or self._going_away):
+        if not (flags & RST or self._going_away):
             stream = self._table.admit(stream_id, self._now)
         if stream is None:
             self._table.remember(stream_id)
-            if not header.flags & RST:
+            if not flags & RST:
                 self._refuse(stream_id)
         return stream
 
@@ -320,11 +318,11 @@ class YamuxSession:
         self._outbox.control.append(frames.encode_header(WINDOW_UPDATE, RST, stream_id, 0))
 
     def _on_stray(self, header: Header) -> None:
+        kind, flags, stream_id, length = header
         # rust-yamux ends streams that it never announced.
-        bare_end = header.flags & (FIN | RST) and (header.kind != DATA or not header.length)
+        bare_end = flags & (FIN | RST) and (kind != DATA or not length)
         if not bare_end:
-            length = header.length if header.kind == DATA else 0
-            self._table.receive_stray(header.stream_id, length)
+            self._table.receive_stray(stream_id, length if kind == DATA else 0)
 
     def _on_data(self, stream: StreamState, length: int) -> None:
         if not length:
@@ -380,11 +378,13 @@ class YamuxSession:
     # --- helpers ---------------------------------------------------------------------------
 
     def _credit(self, stream: StreamState) -> int:
-        round_trip = self._pings.estimate(self._now)
-        return stream.credit(self._now, round_trip, self._settings, self._budget)
+        now, settings = self._now, self._settings
+        return stream.credit(now, self._pings.estimate(now), settings, self._budget)
 
     def _send_room(self, stream: StreamState) -> int:
-        senders, whole = max(1, self._senders), self._settings.send_buffer_bytes
+        senders, whole = self._senders, self._settings.send_buffer_bytes
+        if senders <= 1:
+            return whole - stream.outgoing.size
         shared = min(whole, SHARED_SEND_BUFFER_BYTES, CROWDED_SEND_BUFFER_BYTES // senders)
         return max(whole // senders, shared) - stream.outgoing.size
 

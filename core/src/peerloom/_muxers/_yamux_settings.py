@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import frozen
 
 KIB = 1024
 MIB = 1024 * KIB
+# What a stream may hold although others do, and what those that begin to send then share. Woken for
+# every 64 KiB instead, the senders of a hundred streams would cost a tenth of the speed.
+SHARED_SEND_BUFFER_BYTES: Final = 128 * KIB
+CROWDED_SEND_BUFFER_BYTES: Final = 16 * MIB
 
 
 @frozen

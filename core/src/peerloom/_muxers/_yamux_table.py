@@ -80,6 +80,24 @@ class StreamTable:
         self._inbound += 1
         return stream
 
+    @property
+    def flushed(self) -> bool:
+        """Whether nothing waits that was written, and no end of a stream."""
+        return not any(
+            stream.outgoing.size or (stream.eof_due and not stream.eof_sent)
+            for stream in self.streams.values()
+        )
+
+    def next_arrival(self) -> StreamState | None:
+        """The next stream that the other side opened, or None."""
+        return self.backlog.popleft() if self.backlog else None
+
+    def lingering(self, now: float) -> list[StreamState]:
+        """The streams that the application closed long ago and the other side did not."""
+        until = now - self._settings.linger_seconds
+        closed = self.streams.values()
+        return [one for one in closed if one.closed_at is not None and one.closed_at <= until]
+
     def acknowledge(self, stream: StreamState) -> None:
         """The other side has answered the stream."""
         if not stream.acknowledged:

@@ -18,7 +18,7 @@ from peerloom._errors import (
 from peerloom._stream import Stream
 
 from ._multistream import Proposer, Responder
-from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, negotiate
+from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate
 from ._optimistic_stream import OptimisticStream
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _LINK_ERRORS: Final = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
 )
+
+_REFUSALS: Final = (NegotiationFailed, TimeoutError, StreamError, LinkClosed)
 
 
 class Connection:
@@ -139,6 +141,17 @@ class Connection:
             raise
         return self._stream(muxed, protocol, early, None)
 
+    def open_now(self, protocol: str, refused: Callable[[], None]) -> Stream | None:
+        """`open_at_once` if that needs no waiting, else None."""
+        muxed = self._link.open_stream_now()
+        if muxed is None:
+            return None
+        proposer = Proposer((protocol,))
+        if not muxed.send_now(proposer.start()):
+            muxed.reset()
+            return None
+        return self._optimistic(muxed, proposer, protocol, refused)
+
     async def open_at_once(self, protocol: str, refused: Callable[[], None]) -> Stream:
         """Open a stream without waiting until the other side has agreed to the protocol.
 
@@ -151,31 +164,58 @@ class Connection:
         except BaseException:
             muxed.reset()
             raise
+        return self._optimistic(muxed, proposer, protocol, refused)
+
+    def _optimistic(
+        self, muxed: MuxedStream, proposer: Proposer, protocol: str, refused: Callable[[], None]
+    ) -> Stream:
         optimistic = OptimisticStream(muxed, proposer, self.info.peer, refused)
         return self._stream(optimistic, protocol, b"", None)
 
     async def _accept_streams(self, tasks: TaskGroup) -> None:
+        limited = self.info.limits is not None
         while True:
             try:
                 muxed = await self._link.accept_stream()
             except LinkClosed:
                 return
-            tasks.start_soon(self._serve, muxed)
+            responder = Responder(lambda name: self._protocols.accepts(name, limited=limited))
+            if not self._serve_now(muxed, responder):
+                tasks.start_soon(self._serve, muxed, responder)
 
-    async def _serve(self, muxed: MuxedStream) -> None:
-        limited = self.info.limits is not None
-        responder = Responder(lambda name: self._protocols.accepts(name, limited=limited))
+    def _serve_now(self, muxed: MuxedStream, responder: Responder) -> bool:
+        """Serve a stream whose proposal came along with it, which needs no task; whether it did."""
+        try:
+            data = muxed.receive_now()
+            if not data:
+                return False
+            answer = responder.receive(data)
+            if not muxed.send_now(answer):
+                raise StreamLimitReached("there is no room for the answer")
+            if responder.protocol is None:
+                return False
+            self._serve_by(muxed, responder.protocol, responder.leftover)
+        except _REFUSALS as error:
+            self._refuse(muxed, error)
+        return True
+
+    async def _serve(self, muxed: MuxedStream, responder: Responder) -> None:
         try:
             with anyio.fail_after(NEGOTIATION_SECONDS):
-                protocol, early = await negotiate(
+                protocol, early = await hear_out(
                     responder, muxed.send, lambda: muxed.receive(STREAM_READ_BYTES)
                 )
-            release = self._protocols.acquire(protocol, self.info.peer)
-        except (NegotiationFailed, TimeoutError, StreamError, LinkClosed) as error:
-            muxed.reset()
-            self._record.stream_refused(self.info.remote_address, error)
-            return
+            self._serve_by(muxed, protocol, early)
+        except _REFUSALS as error:
+            self._refuse(muxed, error)
+
+    def _serve_by(self, muxed: MuxedStream, protocol: str, early: bytes) -> None:
+        release = self._protocols.acquire(protocol, self.info.peer)
         self._hand_over(self._stream(muxed, protocol, early, release))
+
+    def _refuse(self, muxed: MuxedStream, error: Exception) -> None:
+        muxed.reset()
+        self._record.stream_refused(self.info.remote_address, error)
 
     def _hand_over(self, stream: Stream) -> None:
         entry = self._protocols.find(stream.protocol)

@@ -43,7 +43,8 @@ class OptimisticStream(MuxedStream):
         self._proposer = proposer
         self._peer = peer
         self._refused = refused
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._hearing = False
+        self._heard: anyio.Event | None = None
         self._agreed = False
         self._failure: PeerloomError | None = None
         self._early = b""
@@ -95,28 +96,43 @@ class OptimisticStream(MuxedStream):
         self._muxed.reset()
 
     async def _agree(self) -> None:
-        async with self._turn:
+        """Hear the answer, or wait for the task that does."""
+        while not self._agreed:
             if self._failure is not None:
                 raise self._failure
-            if not self._agreed:
-                await self._hear_answer()
+            if self._hearing:
+                self._heard = self._heard or anyio.Event()
+                await self._heard.wait()
+            else:
+                await self._hear_alone()
+
+    async def _hear_alone(self) -> None:
+        self._hearing = True
+        try:
+            await self._hear_answer()
+        finally:
+            self._hearing = False
+            if self._heard is not None:
+                self._heard.set()
+                self._heard = None
 
     async def _hear_answer(self) -> None:
+        deadline = anyio.current_time() + NEGOTIATION_SECONDS
         try:
-            with anyio.fail_after(NEGOTIATION_SECONDS):
+            with anyio.CancelScope(deadline=deadline) as scope:
                 _, self._early = await hear_out(
                     self._proposer, self._muxed.send, lambda: self._muxed.receive(STREAM_READ_BYTES)
                 )
+                self._agreed = True
         except ProtocolNotSupported as error:
             self._refused()
             raise self._failed(ProtocolNotSupported(self._peer, error.protocols)) from None
-        except TimeoutError:
-            text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
-            raise self._failed(NegotiationFailed(text)) from None
         except (NegotiationFailed, StreamReset) as error:
             self._refused()
             raise self._failed(error) from None
-        self._agreed = True
+        if scope.cancelled_caught:
+            text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
+            raise self._failed(NegotiationFailed(text))
 
     def _failed(self, error: PeerloomError) -> PeerloomError:
         self._failure = error

@@ -22,7 +22,7 @@ from peerloom.plugin import PluginInfo, hookimpl
 from ._meters import Meters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from peerloom._endpoint import ConnectionInfo
     from peerloom._links import Transport
@@ -106,22 +106,28 @@ class SwarmPlugin:
     async def _disconnect(self, command: Disconnect) -> int:
         return await self._swarm.disconnect(command.peer, "closed by the application")
 
-    async def _open_stream(self, command: OpenStream) -> Stream:
-        return await self._swarm.open_stream(
+    def _open_stream(self, command: OpenStream) -> Stream | Awaitable[Stream]:
+        opened = self._swarm.open_stream_now(
+            command.peer,
+            command.protocols,
+            allow_limited=command.allow_limited,
+            optimistic=command.optimistic,
+        )
+        return opened or self._swarm.open_stream(
             command.peer,
             command.protocols,
             allow_limited=command.allow_limited,
             optimistic=command.optimistic,
         )
 
-    async def _connections(self, command: Connections) -> tuple[ConnectionInfo, ...]:
+    def _connections(self, command: Connections) -> tuple[ConnectionInfo, ...]:
         return self._swarm.connections(command.peer)
 
-    async def _add_external_address(self, command: AddExternalAddress) -> None:
+    def _add_external_address(self, command: AddExternalAddress) -> None:
         self._swarm.add_external_address(command.address)
 
-    async def _remove_external_address(self, command: RemoveExternalAddress) -> bool:
+    def _remove_external_address(self, command: RemoveExternalAddress) -> bool:
         return self._swarm.remove_external_address(command.address)
 
-    async def _status(self, command: Status) -> Mapping[str, Any]:  # noqa: ARG002
+    def _status(self, command: Status) -> Mapping[str, Any]:  # noqa: ARG002
         return self._status_of_node()

@@ -251,6 +251,20 @@ class Swarm:
 
     # -- streams
 
+    def open_stream_now(
+        self,
+        peer: PeerId,
+        protocols: Sequence[str],
+        *,
+        allow_limited: bool = False,
+        optimistic: bool = False,
+    ) -> Stream | None:
+        """`open_stream` where nothing has to be waited for, which needs no task; else None."""
+        chosen = self._pool.best(peer, allow_limited=allow_limited)
+        if chosen is None or not self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
+            return None
+        return chosen.open_now(protocols[0], self._refusal(peer, protocols[0]))
+
     async def open_stream(
         self,
         peer: PeerId,
@@ -264,14 +278,20 @@ class Swarm:
         chosen = await self._connection_for(
             peer, allow_limited=allow_limited, connection_id=connection_id
         )
-        first = protocols[0]
-        at_once = self._acquaintances.may_begin_at_once(
-            peer, first, over_quic=chosen.info.muxer is None
-        )
-        if at_once or (at_once is None and optimistic and len(protocols) == 1):
-            refused = partial(self._acquaintances.refused, peer, first)
-            return await chosen.open_at_once(first, refused)
+        if self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
+            return await chosen.open_at_once(protocols[0], self._refusal(peer, protocols[0]))
         return await chosen.open_stream(protocols)
+
+    def _may_begin_at_once(
+        self, chosen: Connection, protocols: Sequence[str], *, optimistic: bool
+    ) -> bool:
+        at_once = self._acquaintances.may_begin_at_once(
+            chosen.info.peer, protocols[0], over_quic=chosen.info.muxer is None
+        )
+        return at_once or (at_once is None and optimistic and len(protocols) == 1)
+
+    def _refusal(self, peer: PeerId, protocol: str) -> Callable[[], None]:
+        return partial(self._acquaintances.refused, peer, protocol)
 
     async def _connection_for(
         self, peer: PeerId, *, allow_limited: bool, connection_id: int | None
