@@ -30,8 +30,8 @@ FRAMES_A_TURN: Final = 1024
 MAX_WAITING_REFUSALS: Final = 1024
 # What a stream may hold although others do, and what those that begin to send then share. Woken for
 # every 64 KiB instead, the senders of a hundred streams would cost a tenth of the speed.
-SHARED_SEND_BUFFER_BYTES: Final = 128 * 1024
-CROWDED_SEND_BUFFER_BYTES: Final = 16 * 1024 * 1024
+SHARED_SEND_BUFFER_BYTES: Final = 256 * 1024
+CROWDED_SEND_BUFFER_BYTES: Final = 32 * 1024 * 1024
 
 
 class YamuxSession:

@@ -26,7 +26,7 @@ class YamuxSettings:
             waits. The specification's figure.
         open_timeout_seconds: how long opening a stream may wait for the backlog to shrink.
         send_buffer_bytes: data taken over from senders and not yet on its way, for all streams
-            of a link together; where many send, each may hold 128 KiB, or less from 128 senders on.
+            of a link together; where many send, each may hold 256 KiB, or less from 128 senders on.
         ping_interval_seconds: after so long without a sign of life, or with much data, the round
             trip is measured.
         ping_timeout_seconds: a link on which nothing at all arrives for so long after a ping
