@@ -11,8 +11,8 @@ from anyio.lowlevel import checkpoint
 from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
 from peerloom._links import EagerPipe, MuxedLink, Role
+from peerloom._wakeup import wakeup_kind
 
-from ._wakeup import wakeup_kind
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_frames import INITIAL_WINDOW_BYTES
 from ._yamux_session import YamuxSession
