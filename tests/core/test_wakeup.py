@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 from anyio.lowlevel import checkpoint
 
-from peerloom._muxers._wakeup import Wakeup, wakeup_kind
+from peerloom._wakeup import Wakeup, wakeup_kind
 
 
 async def wait_and_note(wakeup: Wakeup, woken: list[int], number: int) -> None:

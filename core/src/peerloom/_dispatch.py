@@ -6,10 +6,10 @@ import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import anyio
 from attrs import frozen
 
 from ._errors import CommandError, PluginError
+from ._wakeup import wakeup_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._calls import Call
     from ._commands import Command
     from ._events import Event
+    from ._wakeup import Wakeup
 
 R = TypeVar("R")
 
@@ -179,11 +180,11 @@ class Reply(Generic[R]):
     the plugin stops.
     """
 
-    __slots__ = ("_error", "_event", "_on_end", "_settled", "_value", "_waiting")
+    __slots__ = ("_awaken", "_error", "_on_end", "_settled", "_value", "_waiting")
 
     def __init__(self, on_end: Callable[[Reply[R]], None] | None = None) -> None:
         """Take a function that hears once when nothing more comes of this reply."""
-        self._event: anyio.Event | None = None
+        self._awaken: Wakeup | None = None
         self._value: R | None = None
         self._error: BaseException | None = None
         self._settled = False
@@ -226,11 +227,11 @@ class Reply(Generic[R]):
         return self._value  # type: ignore[return-value]  # R itself may be None
 
     async def _wait_for_settling(self) -> None:
-        if self._event is None:
-            self._event = anyio.Event()
+        if self._awaken is None:
+            self._awaken = wakeup_kind()()
         self._waiting += 1
         try:
-            await self._event.wait()
+            await self._awaken.wait()
         finally:
             self._waiting -= 1
             if not self._waiting:
@@ -240,8 +241,8 @@ class Reply(Generic[R]):
         if self._settled:
             return False
         self._settled, self._value, self._error = True, value, error
-        if self._event is not None:
-            self._event.set()
+        if self._awaken is not None:
+            self._awaken.set()
         self._ended()
         return True
 

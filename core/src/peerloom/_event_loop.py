@@ -19,6 +19,7 @@ from ._nobody import nobody_answers
 from ._runtime import SystemRuntime
 from ._subscriptions import SubscriptionBoard
 from ._timers import Timer, TimerHeap
+from ._wakeup import wakeup_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ._calls import Call, IncomingStream
     from ._runtime import Runtime
+    from ._wakeup import Wakeup
 
 MAX_SWARM_EVENTS: Final = 1024  # a few turns' worth; a longer queue is only delay
 MAX_COMMANDS: Final = 1024
@@ -95,7 +97,7 @@ class EventLoop:
         self._cascade = 0
         self._item: object = None
         self._dispatched = 0
-        self._asleep: anyio.Event | None = None
+        self._awaken: Wakeup | None = None
         self._closed = False
 
     @property
@@ -105,10 +107,11 @@ class EventLoop:
 
     async def run(self) -> None:
         """Dispatch until `close`; raises only what must pass, or where strict."""
+        self._awaken = wakeup_kind()()
         try:
             while not self._closed:
                 with anyio.CancelScope() as alarm:
-                    await self._run_until(alarm)
+                    await self._run_until(alarm, self._awaken)
         finally:
             self.close()
 
@@ -139,8 +142,8 @@ class EventLoop:
 
     def wake(self) -> None:
         """Look again whether there is something to do."""
-        if self._asleep is not None:
-            self._asleep.set()
+        if self._awaken is not None:
+            self._awaken.set()
 
     def wake_at(self, time: float, callback: Callable[[], object], where: str) -> Timer:
         """A timer of core's own, whose callback does not raise."""
@@ -184,7 +187,7 @@ class EventLoop:
         if resident is not None:
             resident.failed(where, error)
 
-    async def _run_until(self, alarm: anyio.CancelScope) -> None:
+    async def _run_until(self, alarm: anyio.CancelScope, awaken: Wakeup) -> None:
         """Dispatch until the alarm goes, which is set anew only when another timer is the next.
 
         Setting a deadline for every sleep cost more than all else that the loop does for an item.
@@ -197,7 +200,7 @@ class EventLoop:
                 set_for = time
                 alarm.deadline = self._deadline(time)
             if self._idle():
-                await self._sleep()
+                await awaken.wait()
             else:
                 await checkpoint()
 
@@ -205,13 +208,6 @@ class EventLoop:
         if time is None:
             return inf
         return anyio.current_time() + max(0.0, time - self.runtime.now())
-
-    async def _sleep(self) -> None:
-        self._asleep = anyio.Event()
-        try:
-            await self._asleep.wait()
-        finally:
-            self._asleep = None
 
     def _idle(self) -> bool:
         return not (

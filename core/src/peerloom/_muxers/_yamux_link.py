@@ -11,8 +11,8 @@ from anyio.lowlevel import checkpoint
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
 from peerloom._links import EagerPipe, MuxedLink
 from peerloom._unread import TOLD_BYTES
+from peerloom._wakeup import wakeup_kind
 
-from ._wakeup import wakeup_kind
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_idle import until_ping_due
 from ._yamux_stream import YamuxStream

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from peerloom._addresses import quic_address
 from peerloom._links import Role
-from peerloom._muxers._wakeup import wakeup_kind
+from peerloom._wakeup import wakeup_kind
 
 from ._quic_engine import CONNECTION_ID_BYTES, QUIC_V1, EngineFailed
 from ._quic_link import QuicLink

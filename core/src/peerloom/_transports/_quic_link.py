@@ -14,8 +14,8 @@ from peerloom._errors import (
     StreamLimitReached,
 )
 from peerloom._links import LinkLimits, MuxedLink, Role
-from peerloom._muxers._wakeup import wakeup_kind
 from peerloom._unread import TOLD_BYTES
+from peerloom._wakeup import wakeup_kind
 
 from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_engine import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from peerloom._errors import StreamReset
 from peerloom._links import Role
-from peerloom._muxers._wakeup import wakeup_kind
+from peerloom._wakeup import wakeup_kind
 
 from ._quic_backlog import Backlog, Step
 from ._quic_inbound import InboundIds

@@ -7,6 +7,7 @@ of what a small message costs a node. These two stand on what asyncio and trio a
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -63,10 +64,9 @@ class AsyncioWakeup:
 
 def wakeup_kind() -> Callable[[], Wakeup]:
     """What makes wakeups for the running event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        from ._wakeup_trio import TrioWakeup  # noqa: PLC0415 - whoever runs on trio has it
+    if "trio" in sys.modules:  # it is not imported for those that run on asyncio
+        from ._wakeup_trio import TrioWakeup, in_trio_run  # noqa: PLC0415
 
-        return TrioWakeup
+        if in_trio_run():
+            return TrioWakeup
     return AsyncioWakeup
