@@ -99,7 +99,7 @@ class Hooks:
 
     @_hookspec
     def peerloom_command_handlers(self, ctx: PluginContext) -> Sequence[CommandHandler]:  # type: ignore[empty-body]
-        """What it answers: ``[Ping.handled_by(self._ping)]``, async functions."""
+        """What it answers: ``[Ping.handled_by(self._ping)]``, plain functions or async ones."""
 
     @_hookspec
     def peerloom_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:  # type: ignore[empty-body]
