@@ -27,8 +27,13 @@ _JS_QUIC_PAUSE: Final = (
     "(@chainsafe/libp2p-quic, stream.js, sendPause)"
 )
 
+_RUST_QUIC_RESET: Final = (
+    "it has no reset but dropping a stream, which over QUIC ends it cleanly "
+    "(quinn, send_stream.rs, Drop; libp2p-quic, connection/stream.rs)"
+)
+
 # What the peers' programs speak; rows over other transports are left out without a word.
-TRANSPORTS: Final = {"js": ("tcp", "quic"), "py": ("tcp",)}
+TRANSPORTS: Final = {"js": ("tcp", "quic"), "py": ("tcp",), "rust": ("tcp", "quic")}
 
 # Each line: a scenario by its name, a peer, who dials, and the reason.
 NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
@@ -39,6 +44,7 @@ NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
     ("quic: identity: ecdsa", "js", BOTH, _JS_ECDSA),
     ("quic: reset by the accepter", "js", (THEY_DIAL,), _JS_QUIC_RESET),
     ("quic: reset by the opener", "js", (WE_DIAL,), _JS_QUIC_RESET),
+    ("quic: reset by the accepter", "rust", (WE_DIAL,), _RUST_QUIC_RESET),
     ("quic: slow reader: the accepter, 64 MiB pending", "js", (WE_DIAL,), _JS_QUIC_PAUSE),
     ("quic: slow reader: the opener, 64 MiB pending", "js", (THEY_DIAL,), _JS_QUIC_PAUSE),
 )

@@ -1,0 +1,87 @@
+//! Commands: what is done for each request.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
+
+use crate::{
+    channel::{Refusal, Result},
+    host::Host,
+    opener::Opener,
+    perf::PERF,
+    requests::Request,
+    served::{self, SERVED},
+    settings::Settings,
+    streams::Streams,
+};
+
+const VERSION: &str = "0.56.0";
+
+#[derive(Default)]
+pub struct Commands {
+    host: OnceCell<Host>,
+    streams: Streams,
+}
+
+impl Commands {
+    pub async fn handle(&self, request: Map<String, Value>) -> Result<Value> {
+        let request = Request::deserialize(Value::Object(request)).map_err(Refusal::bad_request)?;
+        match (request, self.host.get()) {
+            (Request::Start(settings), None) => self.start(*settings).await,
+            (Request::Start(_), Some(_)) | (_, None) => {
+                Err(Refusal::bad_request("start comes first, once"))
+            }
+            (request, Some(host)) => self.answer(request, host).await,
+        }
+    }
+
+    async fn start(&self, settings: Settings) -> Result<Value> {
+        let (host, incoming) = Host::create(&settings)?;
+        for protocol in SERVED.into_iter().chain([PERF]) {
+            host.serve(protocol.to_owned()).await?;
+        }
+        tokio::spawn(served::accept(incoming, self.streams.clone()));
+        for address in settings.listen {
+            host.listen(address).await?;
+        }
+        let facts = json!({
+            "peer": host.peer.to_string(), "addresses": host.addresses().await,
+            "implementation": "rust-libp2p", "version": VERSION,
+        });
+        let twice = |_| Refusal::bad_request("start comes once");
+        self.host.set(host).map_err(twice)?;
+        Ok(facts)
+    }
+
+    async fn answer(&self, request: Request, host: &Host) -> Result<Value> {
+        let opener = Opener { host, streams: &self.streams };
+        match request {
+            Request::Start(_) => unreachable!("handled before"),
+            Request::ListenAddresses {} => Ok(json!({"addresses": host.addresses().await})),
+            Request::Dial { address } => Ok(json!({"peer": host.dial(address).await?.to_string()})),
+            Request::Disconnect { peer } => done(host.disconnect(peer).await?),
+            Request::Connections {} => Ok(json!({"connections": host.connections().await})),
+            Request::Identify { peer } => host.identity_of(peer).await,
+            Request::Handle { protocol } => done(host.serve(protocol).await?),
+            Request::Unhandle { protocol } => done(host.stop_serving(protocol).await?),
+            Request::Ping { peer } => {
+                let milliseconds = host.ping(peer).await?.as_secs_f64() * 1000.0;
+                Ok(json!({"milliseconds": milliseconds}))
+            }
+            Request::Perf(fields) => opener.perf(fields).await,
+            Request::Echo(fields) => opener.echo(fields).await,
+            Request::Sink(fields) => opener.sink(fields).await,
+            Request::Source(fields) => opener.source(fields).await,
+            Request::HalfClose(fields) => opener.half_close(fields).await,
+            Request::Frames(fields) => opener.frames(fields).await,
+            Request::ExpectReset(fields) => opener.expect_reset(fields).await,
+            Request::SendReset(fields) => opener.send_reset(fields).await,
+            Request::Release { stream } => done(self.streams.release(stream)?),
+            Request::Streams {} => Ok(json!({"streams": self.streams.list()})),
+        }
+    }
+}
+
+fn done((): ()) -> Result<Value> {
+    Ok(json!({}))
+}
