@@ -6,10 +6,11 @@ use tokio::sync::OnceCell;
 
 use crate::{
     channel::{Refusal, Result},
+    features::{gossipsub, kad, rendezvous},
     host::Host,
     opener::Opener,
     perf::PERF,
-    requests::Request,
+    requests::{Key, KeyAndValue, Request},
     served::{self, SERVED},
     settings::Settings,
     streams::Streams,
@@ -78,6 +79,31 @@ impl Commands {
             Request::SendReset(fields) => opener.send_reset(fields).await,
             Request::Release { stream } => done(self.streams.release(stream)?),
             Request::Streams {} => Ok(json!({"streams": self.streams.list()})),
+            Request::Listen { address } => Ok(json!({"addresses": host.listen(address).await?})),
+            Request::Subscribe { topic } => done(gossipsub::subscribe(host, topic).await?),
+            Request::Unsubscribe { topic } => done(gossipsub::unsubscribe(host, topic).await?),
+            Request::Publish { topic, bytes, seed } => {
+                gossipsub::publish(host, topic, bytes, seed).await
+            }
+            Request::Mesh { topic } => gossipsub::mesh(host, topic).await,
+            Request::Subscribers { topic } => gossipsub::subscribers(host, topic).await,
+            Request::Score { peer } => gossipsub::score(host, peer).await,
+            Request::KadAdd { address } => done(kad::add(host, address).await?),
+            Request::KadTable {} => kad::table(host).await,
+            Request::KadBootstrap {} => done(kad::bootstrap(host).await?),
+            Request::KadClosest(Key { key }) => kad::closest(host, key).await,
+            Request::KadFind { peer } => kad::find(host, peer).await,
+            Request::KadPut(KeyAndValue { key, value }) => done(kad::put(host, key, value).await?),
+            Request::KadGet(Key { key }) => kad::get(host, key).await,
+            Request::KadProvide(Key { key }) => done(kad::provide(host, key).await?),
+            Request::KadProviders(Key { key }) => kad::providers(host, key).await,
+            Request::RendezvousRegister { point, namespace, seconds } => {
+                rendezvous::register(host, point, namespace, seconds).await
+            }
+            Request::RendezvousUnregister { point, namespace } => {
+                done(rendezvous::unregister(host, point, namespace).await?)
+            }
+            Request::RendezvousDiscover(fields) => rendezvous::discover(host, fields).await,
         }
     }
 }

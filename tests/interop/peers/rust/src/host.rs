@@ -43,10 +43,15 @@ impl Host {
         let config = Config::with_tokio_executor()
             .with_idle_connection_timeout(IDLE_TIMEOUT)
             .with_max_negotiating_inbound_streams(MAX_STREAMS);
-        let transport = transport::create(settings, &keys)?;
-        let swarm = Swarm::new(transport, behaviour::create(&keys, accepted), peer, config);
+        let (transport, circuits) = transport::create(settings, &keys)?;
+        let behaviour = behaviour::create(settings, &keys, accepted, circuits)?;
+        let mut swarm = Swarm::new(transport, behaviour, peer, config);
+        for address in &settings.external {
+            swarm.add_external_address(address.clone());
+        }
+        let verdict = settings.gossipsub.as_ref().map(|settings| settings.verdict);
         let (actions, queue) = mpsc::unbounded_channel();
-        tokio::spawn(Node::new(swarm).run(queue));
+        tokio::spawn(Node::new(swarm, verdict.unwrap_or_default()).run(queue));
         Ok((Self { peer, actions }, incoming))
     }
 
@@ -172,6 +177,14 @@ impl Host {
             let _ = reply.send(action(node));
         });
         receiver.await.expect("a node lives as long as its host")
+    }
+
+    /// The same for something that may be refused.
+    pub async fn try_with<T: Send + 'static>(
+        &self,
+        action: impl FnOnce(&mut Node) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.with(action).await
     }
 
     /// Begin something where the swarm is, and watch the events there until they tell what came

@@ -4,6 +4,7 @@ mod behaviour;
 mod channel;
 mod commands;
 mod events;
+mod features;
 mod host;
 mod identity;
 mod node;

@@ -13,6 +13,10 @@ use tokio::sync::mpsc;
 use crate::{
     behaviour::{Behaviour, BehaviourEvent},
     events,
+    features::{
+        gossipsub::{self, Verdict},
+        kad,
+    },
 };
 
 pub type Event = SwarmEvent<BehaviourEvent>;
@@ -26,13 +30,20 @@ pub type Watcher = Box<dyn FnMut(&Event) -> bool + Send>;
 pub struct Node {
     pub swarm: Swarm<Behaviour>,
     pub watchers: Vec<Watcher>,
+    verdict: Verdict,
     known: HashMap<PeerId, identify::Info>,
     connections: HashMap<ConnectionId, Value>,
 }
 
 impl Node {
-    pub fn new(swarm: Swarm<Behaviour>) -> Self {
-        Self { swarm, watchers: vec![], known: HashMap::new(), connections: HashMap::new() }
+    pub fn new(swarm: Swarm<Behaviour>, verdict: Verdict) -> Self {
+        Self {
+            swarm,
+            watchers: vec![],
+            verdict,
+            known: HashMap::new(),
+            connections: HashMap::new(),
+        }
     }
 
     /// Run until nobody can send actions any more.
@@ -70,7 +81,8 @@ impl Node {
 
     fn on_event(&mut self, event: Event) {
         self.keep_in_mind(&event);
-        events::tell(&event);
+        self.pass_on(&event);
+        events::tell(&event, self.verdict);
         self.watchers.retain_mut(|watch| !watch(&event));
     }
 
@@ -94,6 +106,25 @@ impl Node {
                 ..
             })) => {
                 self.known.insert(*peer_id, info.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// What one protocol learns of another.
+    fn pass_on(&mut self, event: &Event) {
+        let behaviour = self.swarm.behaviour_mut();
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossipsub(event)) => {
+                let gossipsub = behaviour.gossipsub.as_mut().expect("it tells of something");
+                gossipsub::judge(gossipsub, event, self.verdict);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) => {
+                let _ = behaviour.kad.as_mut().map(|kad| kad::learn(kad, peer_id, info));
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use libp2p::{Multiaddr, PeerId};
 use serde::Deserialize;
 
-use crate::settings::Settings;
+use crate::{features::rendezvous::Discover, settings::Settings};
 
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -27,6 +27,41 @@ pub enum Request {
     SendReset(Script),
     Release { stream: u64 },
     Streams {},
+    Listen { address: Multiaddr },
+    Subscribe { topic: String },
+    Unsubscribe { topic: String },
+    Publish { topic: String, bytes: u64, seed: u64 },
+    Mesh { topic: String },
+    Subscribers { topic: String },
+    Score { peer: PeerId },
+    KadAdd { address: Multiaddr },
+    KadTable {},
+    KadBootstrap {},
+    KadClosest(Key),
+    KadFind { peer: PeerId },
+    KadPut(KeyAndValue),
+    KadGet(Key),
+    KadProvide(Key),
+    KadProviders(Key),
+    RendezvousRegister { point: PeerId, namespace: String, seconds: Option<f64> },
+    RendezvousUnregister { point: PeerId, namespace: String },
+    RendezvousDiscover(Discover),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    #[serde(with = "hex::serde")]
+    pub key: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyAndValue {
+    #[serde(with = "hex::serde")]
+    pub key: Vec<u8>,
+    #[serde(with = "hex::serde")]
+    pub value: Vec<u8>,
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,8 @@
 use libp2p::Multiaddr;
 use serde::Deserialize;
 
+use crate::features::{autonat, dcutr, gossipsub, kad, mdns, relay, rendezvous};
+
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -11,6 +13,14 @@ pub struct Settings {
     pub transports: Vec<String>,
     pub muxers: Vec<String>,
     pub listen: Vec<Multiaddr>,
+    pub external: Vec<Multiaddr>,
+    pub gossipsub: Option<gossipsub::Settings>,
+    pub kad: Option<kad::Settings>,
+    pub mdns: Option<mdns::Settings>,
+    pub rendezvous: Option<rendezvous::Settings>,
+    pub relay: Option<relay::Settings>,
+    pub dcutr: Option<dcutr::Settings>,
+    pub autonat: Option<autonat::Settings>,
 }
 
 impl Default for Settings {
@@ -21,6 +31,14 @@ impl Default for Settings {
             transports: vec!["tcp".to_owned()],
             muxers: vec!["yamux".to_owned()],
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
+            external: vec![],
+            gossipsub: None,
+            kad: None,
+            mdns: None,
+            rendezvous: None,
+            relay: None,
+            dcutr: None,
+            autonat: None,
         }
     }
 }
