@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
 _PEERS: Final = Path(__file__).parent / "peers"
 _OLDEST_NODE: Final = 20
+_NODE: Final = f"Node.js {_OLDEST_NODE}"
+# No other toolchain is fetched, whatever go.mod asks for.
+_GO_ENVIRONMENT: Final = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
 _BUILD_SECONDS: Final = 600
 
 
@@ -38,7 +42,7 @@ def command_of(kind: str) -> Sequence[str]:
 
 
 def _command_of_js() -> Sequence[str]:
-    node = _tool("node")
+    node = _tool("node", _NODE)
     _check_node(node)
     return (node, str(_build("js", _install_js) / "peer.js"))
 
@@ -47,15 +51,26 @@ def _command_of_py() -> Sequence[str]:
     return (sys.executable, "-m", "tests.interop.peers.py")
 
 
+def _command_of_go() -> Sequence[str]:
+    _check_go(_tool("go", f"Go {_oldest_go()}"))
+    return (str(_build("go", _build_go) / "peer"),)
+
+
 _COMMANDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
     "js": _command_of_js,
     "py": _command_of_py,
+    "go": _command_of_go,
 }
 KINDS: Final = tuple(_COMMANDS)
 
 
 def _install_js(folder: Path) -> None:
-    _run([_tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    _run([_tool("npm", _NODE), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+
+
+def _build_go(folder: Path) -> None:
+    command = [_tool("go", f"Go {_oldest_go()}"), "build", "-trimpath", "-ldflags", "-s -w"]
+    _run([*command, "-o", "peer"], folder, _GO_ENVIRONMENT)
 
 
 def _build(kind: str, install: Callable[[Path], None]) -> Path:
@@ -110,16 +125,37 @@ def _check_node(node: str) -> None:
         )
 
 
-def _tool(name: str) -> str:
+def _check_go(go: str) -> None:
+    version = _run([go, "env", "GOVERSION"], ROOT, _GO_ENVIRONMENT).strip().removeprefix("go")
+    if _numbers(version) < _numbers(_oldest_go()):
+        raise ToolchainMissing(f"the go peer needs Go {_oldest_go()} or newer, this is {version}")
+
+
+def _oldest_go() -> str:
+    [version] = re.findall(r"^go (\S+)$", (_PEERS / "go" / "go.mod").read_text(), re.MULTILINE)
+    return str(version)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _tool(name: str, source: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise ToolchainMissing(f"there is no {name} here: install Node.js {_OLDEST_NODE} or newer")
+        raise ToolchainMissing(f"there is no {name} here: install {source} or newer")
     return path
 
 
-def _run(command: Sequence[str], folder: Path) -> str:
+def _run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, **(more or {})},
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_SECONDS,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

@@ -33,7 +33,7 @@ _JS_QUIC_EARLY: Final = (
 )
 
 # What the peers' programs speak; rows over other transports are not offered.
-TRANSPORTS: Final = {"js": ("tcp", "quic"), "py": ("tcp",)}
+TRANSPORTS: Final = {"js": ("tcp", "quic"), "py": ("tcp",), "go": ("tcp", "quic")}
 
 # Each line: a scenario by its name, a peer, who dials, and the reason.
 NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (

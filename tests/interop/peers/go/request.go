@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+)
+
+// A request: its number, its command, and the command's fields, which are not read yet.
+type request struct {
+	id     json.RawMessage
+	do     string
+	fields map[string]json.RawMessage
+}
+
+func parseRequest(line string) (request, error) {
+	asked := request{}
+	if err := json.Unmarshal([]byte(line), &asked.fields); err != nil {
+		return asked, badRequest("no JSON object: %v", err)
+	}
+	asked.id = asked.fields["id"]
+	if err := json.Unmarshal(asked.fields["do"], &asked.do); err != nil {
+		return asked, badRequest("no command: %v", err)
+	}
+	delete(asked.fields, "id")
+	delete(asked.fields, "do")
+	return asked, nil
+}
+
+// fill reads the fields of a request into a struct that holds their defaults. Those without
+// `omitempty` in their tag must be given; unknown ones are refused.
+func fill[F any](asked request, defaults F) (F, error) {
+	filled := defaults
+	for name := range required(reflect.TypeFor[F]()) {
+		if given := asked.fields[name]; given == nil || string(given) == "null" {
+			return filled, badRequest("missing field %s", name)
+		}
+	}
+	given, err := json.Marshal(asked.fields)
+	if err != nil {
+		return filled, badRequest("%v", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(given))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&filled); err != nil {
+		return filled, badRequest("%v", err)
+	}
+	return filled, nil
+}
+
+func required(kind reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for _, field := range reflect.VisibleFields(kind) {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" && options != "omitempty" {
+			names[name] = true
+		}
+	}
+	return names
+}
