@@ -29,6 +29,23 @@ var commands = map[string]command{
 	"send-reset":       plays("/test/echo/1", resetting),
 	"release":          does(withStream{}, (*node).release),
 	"streams":          does(nothing{}, (*node).listStreams),
+
+	"listen":        does(toAddress{}, (*node).listen),
+	"subscribe":     gossiping((*gossip).subscribe),
+	"unsubscribe":   gossiping((*gossip).unsubscribe),
+	"publish":       gossiping((*gossip).publish),
+	"mesh":          gossiping((*gossip).mesh),
+	"subscribers":   gossiping((*gossip).subscribers),
+	"score":         gossiping((*gossip).score),
+	"kad-add":       looking((*kad).add),
+	"kad-table":     looking((*kad).table),
+	"kad-bootstrap": looking((*kad).bootstrap),
+	"kad-closest":   looking((*kad).closest),
+	"kad-find":      looking((*kad).find),
+	"kad-put":       looking((*kad).put),
+	"kad-get":       looking((*kad).get),
+	"kad-provide":   looking((*kad).provide),
+	"kad-providers": looking((*kad).providers),
 }
 
 type nothing struct{}

@@ -14,6 +14,7 @@ import (
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // A go-libp2p node as a `start` request describes it.
@@ -24,6 +25,15 @@ type settings struct {
 	Transports []string `json:"transports,omitempty"`
 	Muxers     []string `json:"muxers,omitempty"`
 	Listen     []string `json:"listen,omitempty"`
+
+	Gossipsub  feature[gossipSettings]     `json:"gossipsub,omitempty"`
+	Kad        feature[kadSettings]        `json:"kad,omitempty"`
+	Mdns       feature[mdnsSettings]       `json:"mdns,omitempty"`
+	Rendezvous feature[rendezvousSettings] `json:"rendezvous,omitempty"`
+	Relay      feature[relaySettings]      `json:"relay,omitempty"`
+	Dcutr      feature[dcutrSettings]      `json:"dcutr,omitempty"`
+	Autonat    feature[autonatSettings]    `json:"autonat,omitempty"`
+	External   []ma.Multiaddr              `json:"external,omitempty"`
 }
 
 func defaultSettings() settings {
@@ -57,7 +67,7 @@ var (
 	muxers = map[string]libp2p.Option{"yamux": libp2p.Muxer(yamux.ID, yamux.DefaultTransport)}
 )
 
-func newHost(asked settings) (host.Host, error) {
+func newHost(asked settings, more []libp2p.Option) (host.Host, error) {
 	key, err := newKey(asked.Identity)
 	if err != nil {
 		return nil, err
@@ -66,14 +76,14 @@ func newHost(asked settings) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []libp2p.Option{
+	options := append(
+		more,
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(asked.Listen...),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
 		libp2p.DisableMetrics(),
-		libp2p.DisableRelay(),
-	}
+	)
 	for _, choice := range []struct {
 		names []string
 		table map[string]libp2p.Option

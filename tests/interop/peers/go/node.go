@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 const (
@@ -25,6 +26,10 @@ type node struct {
 	started atomic.Bool
 	streams streams
 	known   identified
+
+	announced announced
+	gossip    *gossip
+	kad       *kad
 }
 
 func newNode() *node {
@@ -45,11 +50,17 @@ func (n *node) stop() {
 }
 
 func (n *node) start(asked settings) (any, error) {
-	var err error
-	if n.host, err = newHost(asked); err != nil {
+	options, err := n.featureOptions(asked)
+	if err != nil {
+		return nil, err
+	}
+	if n.host, err = newHost(asked, options); err != nil {
 		return nil, err
 	}
 	if err := n.tell(); err != nil {
+		return nil, err
+	}
+	if err := n.startFeatures(asked); err != nil {
 		return nil, err
 	}
 	for protocol, play := range served {
@@ -94,9 +105,16 @@ func (n *node) addresses() []string {
 	}
 	addresses := []string{}
 	for _, address := range bound {
-		addresses = append(addresses, fmt.Sprintf("%s/p2p/%s", address, n.host.ID()))
+		// A host that may be reached over relays listens for circuits, which is no address yet.
+		if !isCircuit(address[0]) {
+			addresses = append(addresses, n.withID(address))
+		}
 	}
 	return addresses
+}
+
+func (n *node) withID(address ma.Multiaddr) string {
+	return fmt.Sprintf("%s/p2p/%s", address, n.host.ID())
 }
 
 func (n *node) dial(to toAddress) (any, error) {
@@ -104,9 +122,13 @@ func (n *node) dial(to toAddress) (any, error) {
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	// A dial that failed before would forbid this one for seconds.
+	// It would dial all that it knows, and not again for seconds what it could not reach.
+	n.host.Peerstore().ClearAddrs(there.ID)
 	n.host.Network().(*swarm.Swarm).Backoff().Clear(there.ID)
-	ctx := network.WithAllowLimitedConn(context.Background(), relayedIsFine)
+	ctx := context.Background()
+	if _, circuit := ma.SplitFunc(to.Address, isCircuit); circuit != nil {
+		ctx = network.WithAllowLimitedConn(ctx, relayedIsFine)
+	}
 	return fields{"peer": there.ID}, n.host.Connect(ctx, *there)
 }
 

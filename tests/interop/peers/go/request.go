@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -41,9 +42,7 @@ func fill[F any](asked request, defaults F) (F, error) {
 	if err != nil {
 		return filled, badRequest("%v", err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(given))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&filled); err != nil {
+	if err := decodeStrictly(given, &filled); err != nil {
 		return filled, badRequest("%v", err)
 	}
 	return filled, nil
@@ -58,4 +57,34 @@ func required(kind reflect.Type) map[string]bool {
 		}
 	}
 	return names
+}
+
+// A feature is a field of `start` that is absent by default, and has defaults of its own.
+type feature[F interface{ defaults() F }] struct {
+	on    bool
+	asked F
+}
+
+func (f *feature[F]) UnmarshalJSON(given []byte) error {
+	f.on = string(given) != "null"
+	f.asked = f.asked.defaults()
+	return decodeStrictly(given, &f.asked)
+}
+
+func decodeStrictly(given []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(given))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
+// hexBytes are bytes that are hexadecimal text in requests and answers.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.DecodeString(string(text))
+	return err
+}
+
+func (h hexBytes) MarshalText() ([]byte, error) {
+	return []byte(hex.EncodeToString(h)), nil
 }
