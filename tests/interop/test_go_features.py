@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from .build import ToolchainMissing, command_of
 from .driver import Peer, PeerError, peer
 from .pattern import pattern_sha256
 from .public import ADDRESSES, public_network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from .party import Fields
 
@@ -246,7 +248,7 @@ async def test_go_cuts_bytes_into_frames() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"rendezvous": {}},
+        {"rendezvous": {"point": True}},
         {"mdns": {"interval_seconds": 1}},
         {"autonat": {"v2": "sometimes"}},
         {"gossipsub": {"signing": "loose"}},
@@ -269,3 +271,18 @@ async def test_go_refuses_a_feature_that_is_not_on_and_a_switch_that_is_not_ther
         async with peer("go", kad={"colour": "red"}):
             pass
     assert unknown.value.kind == "bad-request"
+
+
+def test_go_is_missed_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolchainMissing, match=r"install Go 1\.\d+\.\d+ or newer"):
+        command_of("go")
+
+
+def test_go_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "go"
+    old.write_text("#!/bin/sh\necho go1.20.3\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolchainMissing, match=r"this is 1\.20\.3"):
+        command_of("go")

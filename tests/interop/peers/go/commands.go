@@ -6,10 +6,10 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// A command is one request of ../../README.md.
-type command func(n *node, asked request) (any, error)
+// A command is one request of ../../README.md, asked of a node (or of what the benchmarks ask).
+type command[N any] func(n N, asked request) (any, error)
 
-var commands = map[string]command{
+var commands = map[string]command[*node]{
 	"start":            does(defaultSettings(), (*node).start),
 	"listen-addresses": does(nothing{}, (*node).listenAddresses),
 	"dial":             does(toAddress{}, (*node).dial),
@@ -97,8 +97,8 @@ type framesTask struct {
 }
 
 // does makes a command of a method and the defaults of its fields.
-func does[F any](defaults F, run func(*node, F) (any, error)) command {
-	return func(n *node, asked request) (any, error) {
+func does[N, F any](defaults F, run func(N, F) (any, error)) command[N] {
+	return func(n N, asked request) (any, error) {
 		filled, err := fill(asked, defaults)
 		if err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ func does[F any](defaults F, run func(*node, F) (any, error)) command {
 }
 
 // plays makes a command of a script on one stream.
-func plays(under protocol.ID, play func(bytes int64, seed uint64) script) command {
+func plays(under protocol.ID, play func(bytes int64, seed uint64) script) command[*node] {
 	return does(streamTask{Protocol: under}, func(n *node, task streamTask) (any, error) {
 		return n.play(task.Peer, task.Protocol, false, play(task.Bytes, task.Seed))
 	})

@@ -7,15 +7,9 @@ import (
 
 // Features to be switched on: what `start` makes of their fields.
 
-type rendezvousSettings struct{}
-
-func (rendezvousSettings) defaults() rendezvousSettings {
-	return rendezvousSettings{}
-}
-
 // featureOptions are those that a host must be built with.
 func (n *node) featureOptions(asked settings) ([]libp2p.Option, error) {
-	if asked.Rendezvous.on {
+	if isGiven(asked.Rendezvous) {
 		return nil, unsupported("go-libp2p has no rendezvous")
 	}
 	options, err := natOptions(asked)
@@ -56,7 +50,7 @@ func (n *node) startFeatures(asked settings) (err error) {
 }
 
 // featured makes a command of a method of a feature.
-func featured[X, F any](name string, of func(*node) *X, run func(*X, F) (any, error)) command {
+func featured[X, F any](name string, of func(*node) *X, run func(*X, F) (any, error)) command[*node] {
 	var defaults F
 	return does(defaults, func(n *node, asked F) (any, error) {
 		if of(n) == nil {
@@ -70,17 +64,17 @@ func featured[X, F any](name string, of func(*node) *X, run func(*X, F) (any, er
 func (n *node) listen(on toAddress) (any, error) {
 	if _, circuit := ma.SplitFunc(on.Address, isCircuit); circuit != nil {
 		places := reservations{n.host, &n.announced}
-		return fields{"addresses": []string{n.withID(on.Address)}}, places.reserve(on.Address)
+		return fields{"addresses": []string{withID(on.Address, n.host)}}, places.reserve(on.Address)
 	}
 	before := map[string]bool{}
-	for _, address := range n.addresses() {
+	for _, address := range boundAddresses(n.host) {
 		before[address] = true
 	}
 	if err := n.host.Network().Listen(on.Address); err != nil {
 		return nil, err
 	}
 	added := []string{}
-	for _, address := range n.addresses() {
+	for _, address := range boundAddresses(n.host) {
 		if !before[address] {
 			added = append(added, address)
 		}

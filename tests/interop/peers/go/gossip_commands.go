@@ -21,7 +21,7 @@ type publication struct {
 	Seed  uint64 `json:"seed"`
 }
 
-func gossiping[F any](run func(*gossip, F) (any, error)) command {
+func gossiping[F any](run func(*gossip, F) (any, error)) command[*node] {
 	return featured("gossipsub", func(n *node) *gossip { return n.gossip }, run)
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/json"
+	"fmt"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -26,14 +28,14 @@ type settings struct {
 	Muxers     []string `json:"muxers,omitempty"`
 	Listen     []string `json:"listen,omitempty"`
 
-	Gossipsub  feature[gossipSettings]     `json:"gossipsub,omitempty"`
-	Kad        feature[kadSettings]        `json:"kad,omitempty"`
-	Mdns       feature[mdnsSettings]       `json:"mdns,omitempty"`
-	Rendezvous feature[rendezvousSettings] `json:"rendezvous,omitempty"`
-	Relay      feature[relaySettings]      `json:"relay,omitempty"`
-	Dcutr      feature[dcutrSettings]      `json:"dcutr,omitempty"`
-	Autonat    feature[autonatSettings]    `json:"autonat,omitempty"`
-	External   []ma.Multiaddr              `json:"external,omitempty"`
+	Gossipsub  feature[gossipSettings]  `json:"gossipsub,omitempty"`
+	Kad        feature[kadSettings]     `json:"kad,omitempty"`
+	Mdns       feature[mdnsSettings]    `json:"mdns,omitempty"`
+	Rendezvous json.RawMessage          `json:"rendezvous,omitempty"`
+	Relay      feature[relaySettings]   `json:"relay,omitempty"`
+	Dcutr      feature[dcutrSettings]   `json:"dcutr,omitempty"`
+	Autonat    feature[autonatSettings] `json:"autonat,omitempty"`
+	External   []ma.Multiaddr           `json:"external,omitempty"`
 }
 
 func defaultSettings() settings {
@@ -79,6 +81,7 @@ func newHost(asked settings, more []libp2p.Option) (host.Host, error) {
 	options := append(
 		more,
 		libp2p.Identity(key),
+		libp2p.UserAgent(implementation+"/"+version()),
 		libp2p.ListenAddrStrings(asked.Listen...),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
@@ -128,4 +131,24 @@ func named[T any](table map[string]T, name string) (T, error) {
 		return found, unsupported("this peer has no %s", name)
 	}
 	return found, nil
+}
+
+// boundAddresses are those that a host listens on, with its id.
+func boundAddresses(h host.Host) []string {
+	bound, err := h.Network().InterfaceListenAddresses()
+	if err != nil {
+		return nil
+	}
+	addresses := []string{}
+	for _, address := range bound {
+		// A host that may be reached over relays listens for circuits, which is no address yet.
+		if !isCircuit(address[0]) {
+			addresses = append(addresses, withID(address, h))
+		}
+	}
+	return addresses
+}
+
+func withID(address ma.Multiaddr, h host.Host) string {
+	return fmt.Sprintf("%s/p2p/%s", address, h.ID())
 }

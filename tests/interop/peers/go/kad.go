@@ -76,7 +76,7 @@ func (greatest) Select(_ string, values [][]byte) (int, error) {
 	}), nil
 }
 
-func looking[F any](run func(*kad, context.Context, F) (any, error)) command {
+func looking[F any](run func(*kad, context.Context, F) (any, error)) command[*node] {
 	return featured("kad", func(n *node) *kad { return n.kad }, func(k *kad, asked F) (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
 		defer cancel()

@@ -4,6 +4,12 @@ package main
 import "os"
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "bench" {
+		w := &worker{}
+		serve(os.Stdin, w.handle)
+		w.stop()
+		return
+	}
 	n := newNode()
 	serve(os.Stdin, n.handle)
 	n.stop()

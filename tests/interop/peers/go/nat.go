@@ -31,7 +31,11 @@ func (autonatSettings) defaults() autonatSettings {
 type part struct{ client, server bool }
 
 var parts = map[string]part{
-	"off": {}, "client": {client: true}, "server": {server: true}, "both": {client: true, server: true},
+	"":       {}, // where nothing is said of AutoNAT at all
+	"off":    {},
+	"client": {client: true},
+	"server": {server: true},
+	"both":   {client: true, server: true},
 }
 
 func natOptions(asked settings) ([]libp2p.Option, error) {
@@ -53,18 +57,11 @@ func natOptions(asked settings) ([]libp2p.Option, error) {
 }
 
 func (a autonatSettings) parts() (v1, v2 part, err error) {
-	if v1, err = named(parts, orOff(a.V1)); err != nil {
+	if v1, err = named(parts, a.V1); err != nil {
 		return v1, v2, err
 	}
-	v2, err = named(parts, orOff(a.V2))
+	v2, err = named(parts, a.V2)
 	return v1, v2, err
-}
-
-func orOff(part string) string {
-	if part == "" {
-		return "off"
-	}
-	return part
 }
 
 // watchReachability tells what AutoNAT finds. go-libp2p asks by version 1 in any case, and by version

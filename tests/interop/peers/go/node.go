@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -70,7 +69,7 @@ func (n *node) start(asked settings) (any, error) {
 	n.started.Store(true)
 	return fields{
 		"peer":           n.host.ID(),
-		"addresses":      n.addresses(),
+		"addresses":      boundAddresses(n.host),
 		"implementation": implementation,
 		"version":        version(),
 	}, nil
@@ -95,26 +94,7 @@ func (n *node) tell() error {
 }
 
 func (n *node) listenAddresses(nothing) (any, error) {
-	return fields{"addresses": n.addresses()}, nil
-}
-
-func (n *node) addresses() []string {
-	bound, err := n.host.Network().InterfaceListenAddresses()
-	if err != nil {
-		return nil
-	}
-	addresses := []string{}
-	for _, address := range bound {
-		// A host that may be reached over relays listens for circuits, which is no address yet.
-		if !isCircuit(address[0]) {
-			addresses = append(addresses, n.withID(address))
-		}
-	}
-	return addresses
-}
-
-func (n *node) withID(address ma.Multiaddr) string {
-	return fmt.Sprintf("%s/p2p/%s", address, n.host.ID())
+	return fields{"addresses": boundAddresses(n.host)}, nil
 }
 
 func (n *node) dial(to toAddress) (any, error) {

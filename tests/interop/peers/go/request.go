@@ -34,7 +34,7 @@ func parseRequest(line string) (request, error) {
 func fill[F any](asked request, defaults F) (F, error) {
 	filled := defaults
 	for name := range required(reflect.TypeFor[F]()) {
-		if given := asked.fields[name]; given == nil || string(given) == "null" {
+		if !isGiven(asked.fields[name]) {
 			return filled, badRequest("missing field %s", name)
 		}
 	}
@@ -59,6 +59,10 @@ func required(kind reflect.Type) map[string]bool {
 	return names
 }
 
+func isGiven(field json.RawMessage) bool {
+	return field != nil && string(field) != "null"
+}
+
 // A feature is a field of `start` that is absent by default, and has defaults of its own.
 type feature[F interface{ defaults() F }] struct {
 	on    bool
@@ -66,7 +70,7 @@ type feature[F interface{ defaults() F }] struct {
 }
 
 func (f *feature[F]) UnmarshalJSON(given []byte) error {
-	f.on = string(given) != "null"
+	f.on = isGiven(given)
 	f.asked = f.asked.defaults()
 	return decodeStrictly(given, &f.asked)
 }
