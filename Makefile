@@ -50,7 +50,8 @@ hostile: $(INSTALLED) ## peers that attack, flood, stall and lie, quick tests an
 interop: $(INSTALLED) ## the tests against other implementations of libp2p (needs Node.js 20)
 	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"
 	$(BIN)/python -m tests.interop.build
-	$(BIN)/python -m pytest tests/interop $(ARGS)
+	$(BIN)/python -m pytest tests/interop --numprocesses $(WORKERS) --dist worksteal \
+		--matrix docs/interop.md $(ARGS)
 
 check: lint types metadata ## style, types, packaging metadata
 

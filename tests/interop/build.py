@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
 _PEERS: Final = Path(__file__).parent / "peers"
 _OLDEST_NODE: Final = 20
-_OLDEST_RUSTC: Final = (1, 85)
-_NODE: Final = f"Node.js {_OLDEST_NODE} or newer"
-_RUST: Final = f"Rust {'.'.join(map(str, _OLDEST_RUSTC))} or newer with cargo (rustup gives it)"
+_OLDEST_RUSTC: Final = "1.85"
+_NODE: Final = f"Node.js {_OLDEST_NODE}"
+_RUST: Final = f"Rust {_OLDEST_RUSTC} with cargo"
+# No other toolchain is fetched, whatever go.mod asks for.
+_GO_ENVIRONMENT: Final = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
 _BUILD_SECONDS: Final = 1200
 _NOT_SOURCES: Final = {"node_modules", "target", "Cargo.lock"}
 _SMALL_CRATE: Final = """
@@ -62,6 +64,11 @@ def _command_of_py() -> Sequence[str]:
     return (sys.executable, "-m", "tests.interop.peers.py")
 
 
+def _command_of_go() -> Sequence[str]:
+    _check_go(_tool("go", f"Go {_oldest_go()}"))
+    return (str(_build("go", _build_go) / "peer"),)
+
+
 def _command_of_rust() -> Sequence[str]:
     _check_rustc(_tool("rustc", _RUST))
     return (str(_build("rust", _install_rust) / "peer"),)
@@ -70,6 +77,7 @@ def _command_of_rust() -> Sequence[str]:
 _COMMANDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
     "js": _command_of_js,
     "py": _command_of_py,
+    "go": _command_of_go,
     "rust": _command_of_rust,
 }
 KINDS: Final = tuple(_COMMANDS)
@@ -77,6 +85,11 @@ KINDS: Final = tuple(_COMMANDS)
 
 def _install_js(folder: Path) -> None:
     _run([_tool("npm", _NODE), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+
+
+def _build_go(folder: Path) -> None:
+    command = [_tool("go", f"Go {_oldest_go()}"), "build", "-trimpath", "-ldflags", "-s -w"]
+    _run([*command, "-o", "peer"], folder, _GO_ENVIRONMENT)
 
 
 def _install_rust(folder: Path) -> None:
@@ -157,25 +170,46 @@ def _locked(path: Path) -> Iterator[None]:
 def _check_node(node: str) -> None:
     version = _run([node, "--version"], _PEERS)
     if int(version.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
-        raise ToolchainMissing(f"the js peer needs {_NODE}, this is {version.strip()}")
+        raise ToolchainMissing(f"the js peer needs {_NODE} or newer, this is {version.strip()}")
 
 
 def _check_rustc(rustc: str) -> None:
     version = _run([rustc, "--version"], _PEERS).split()[1]
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_RUSTC:
-        raise ToolchainMissing(f"the rust peer needs {_RUST}, this is {version}")
+    if _numbers(version) < _numbers(_OLDEST_RUSTC):
+        raise ToolchainMissing(f"the rust peer needs {_RUST} or newer, this is {version}")
 
 
-def _tool(name: str, how: str) -> str:
+def _check_go(go: str) -> None:
+    version = _run([go, "env", "GOVERSION"], ROOT, _GO_ENVIRONMENT).strip().removeprefix("go")
+    if _numbers(version) < _numbers(_oldest_go()):
+        raise ToolchainMissing(f"the go peer needs Go {_oldest_go()} or newer, this is {version}")
+
+
+def _oldest_go() -> str:
+    [version] = re.findall(r"^go (\S+)$", (_PEERS / "go" / "go.mod").read_text(), re.MULTILINE)
+    return str(version)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _tool(name: str, source: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise ToolchainMissing(f"there is no {name} here: install {how}")
+        raise ToolchainMissing(f"there is no {name} here: install {source} or newer")
     return path
 
 
-def _run(command: Sequence[str], folder: Path) -> str:
+def _run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, **(more or {})},
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_SECONDS,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

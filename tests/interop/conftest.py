@@ -1,55 +1,74 @@
-"""Prints the matrix when a session has run interop tests."""
+"""Gathers the matrix of a session from all workers, prints it, and writes that of a whole run."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
-from .matrix import Row, table
-from .not_offered import rows_not_offered
+from .document import document
+from .matrix import FAIL, NOT_RUN, PASS, Cell, Matrix, table
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 _PROPERTY: Final = "interop"
 _VERSION: Final = "interop-version"
-_RESULTS: Final = {"passed": "pass", "skipped": "skipped", "failed": "FAIL"}
+_VERDICTS: Final = {"passed": PASS, "skipped": NOT_RUN, "failed": FAIL}
 
 
 class _NoParams:
     params: ClassVar[dict[str, Any]] = {}
 
 
-class Matrix:
-    """Gathers what came of each case, from all workers."""
+class Gatherer:
+    """Takes in what the workers report."""
 
-    def __init__(self) -> None:
-        self._rows: list[Row] = []
-        self._versions: dict[str, object] = {}
+    def __init__(self, written_to: str | None) -> None:
+        self._written_to = Path(written_to) if written_to else None
+        self._matrix = Matrix.of_all()
+        self._versions: dict[str, str] = {}
+        self._any = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
         case = properties.get(_PROPERTY)
-        if isinstance(case, list) and (report.when == "call" or not report.passed):
+        if isinstance(case, (list, tuple)) and (report.when == "call" or not report.passed):
             scenario, peer, direction = case
-            result = _RESULTS[report.outcome]
-            self._rows.append(Row(scenario, peer, direction, result, _reason_of(report)))
+            verdict = _VERDICTS[report.outcome]
+            cell = Cell(verdict, _reason_of(report), report.duration)
+            self._matrix.add((scenario, peer, direction), cell)
+            self._any = True
             if _VERSION in properties:
-                self._versions[peer] = properties[_VERSION]
+                self._versions[peer] = str(properties[_VERSION])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if not self._rows:
+        if not self._any:
             return
         terminalreporter.section("interop: scenario x peer x who dials and opens")
-        for line in table([*self._rows, *rows_not_offered()]):
+        for line in table(self._matrix):
             terminalreporter.write_line(line)
         for peer, version in self._versions.items():
             terminalreporter.write_line(f"{peer} is {version}")
+        if self._written_to is not None:
+            terminalreporter.write_line(self._write(self._written_to))
+
+    def _write(self, path: Path) -> str:
+        if not self._matrix.is_complete():
+            return f"{path} is left as it was: not every case has been run"
+        today = datetime.now(UTC).date()
+        path.write_text(document(self._matrix, self._versions, today), encoding="utf-8")
+        return f"written to {path}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--matrix", metavar="FILE", help="where the matrix of a whole run is written")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Matrix(), "interop-matrix")
+    config.pluginmanager.register(Gatherer(config.getoption("matrix")), "interop-matrix")
 
 
 @pytest.hookimpl(wrapper=True)

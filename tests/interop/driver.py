@@ -6,7 +6,7 @@
         await js.dial(address)
         await js.event("identified", peer=us)
 
-A peer's log is added to whatever error leaves the block.
+A peer's log, and the end of what it told, is added to whatever error leaves the block.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final
@@ -26,15 +25,15 @@ import anyio.to_thread
 import pytest
 
 from .build import ROOT, ToolchainMissing, command_of
+from .features import Features
 from .party import Fields, Party, PartyGone, processor_seconds, resident_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 START_SECONDS: Final = 30
 REQUEST_SECONDS: Final = 60
 _STOP_SECONDS: Final = 3
-_LOG_LINES: Final = 60
 _LINE_BYTES: Final = 1024 * 1024
 
 
@@ -50,7 +49,7 @@ class PeerError(Exception):
         self.kind: str = answer["kind"]
 
 
-class Peer(Party):
+class Peer(Features, Party):
     """A running peer.
 
     Attributes:
@@ -63,18 +62,12 @@ class Peer(Party):
         self._process = process
         self._numbers = count(1)
         self._answers: dict[int, Fields] = {}
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._addresses: list[str] = []
 
     @property
     def address(self) -> str:
         """The first address that it listens on, with its peer id."""
         return self._addresses[0]
-
-    @property
-    def log(self) -> str:
-        """The end of what it wrote to standard error."""
-        return f"--- log of {self.kind} ({self.id}) ---\n" + "\n".join(self._log)
 
     async def start(self, **settings: Any) -> None:
         """Send the first request."""
@@ -142,6 +135,10 @@ class Peer(Party):
         """Run one of the stream scripts: ``echo``, ``sink``, ``source`` and so on."""
         return await self.request(script, peer=peer, bytes=nbytes, seed=seed, **more)
 
+    async def frames(self, peer: str, sizes: Sequence[int], seed: int) -> Fields:
+        """Send frames of those sizes and take back what comes."""
+        return await self.request("frames", peer=peer, sizes=list(sizes), seed=seed)
+
     async def streams(self) -> list[Fields]:
         """The scripted streams that are open now."""
         answer = await self.request("streams")
@@ -159,6 +156,15 @@ class Peer(Party):
     def processor_seconds(self) -> float:
         """What its process has used of a core since it began."""
         return processor_seconds(self._process.pid)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop its process for the time of the block: it hears nothing and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End its process at once, as by ``kill -9``."""
@@ -204,12 +210,16 @@ class Peer(Party):
 
 
 @asynccontextmanager
-async def peer(kind: str, **settings: Any) -> AsyncIterator[Peer]:
-    """Run a peer; `settings` are the fields of its ``start`` request.
+async def peer(kind: str, *, namespace: str | None = None, **settings: Any) -> AsyncIterator[Peer]:
+    """Run a peer, in a network namespace if one is named.
+
+    `settings` are the fields of its ``start`` request.
 
     A missing toolchain skips the test, or fails it under ``PEERLOOM_REQUIRE_ALL=1``.
     """
     command = await anyio.to_thread.run_sync(command_or_skip, kind)
+    if namespace is not None:
+        command = ["ip", "netns", "exec", namespace, *command]
     failure: BaseException | None = None
     async with (
         await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=ROOT) as child,

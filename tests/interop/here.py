@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
@@ -19,14 +20,17 @@ from peerloom import (
     Stream,
 )
 
+from .frames import FRAMES
 from .party import Fields, Party, resident_bytes
-from .scripts import ECHO, SCRIPTS, Task, echo
+from .scripts import ECHO, SCRIPTS, Task, echo, frames
 from .served_here import NodePipe, ServedProtocols
 from .streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections import deque
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
+    from peerloom._swarm import Swarm
     from peerloom.plugin import PluginContext
 
     from .pipe import Pipe
@@ -58,6 +62,20 @@ class Here(Party):
         """Drive this node."""
         self._node = node
         self.id = str(node.peer_id)
+
+    @contextmanager
+    def keeping_log(self) -> Iterator[None]:
+        """Keep the end of what the node logs in the block."""
+        logger = logging.getLogger("peerloom")
+        handler = _Keeping(self._log)
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
     async def follow(self, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Turn the node's events into those of README.md, until cancelled."""
@@ -110,6 +128,10 @@ class Here(Party):
         self._later.discard(protocol)
         self._serve_protocols()
 
+    def believe(self, peer: str, *protocols: str) -> None:
+        """Take it that a peer speaks these protocols, as if it had said so by identify."""
+        cast("Swarm", self.ctx.swarm).peer_speaks(PeerId.from_string(peer), protocols)
+
     async def ping(self, peer: str) -> float:
         """Ping a peer; gives the round trip in milliseconds."""
         return 1000 * await self._node.client.ping(peer)
@@ -129,6 +151,15 @@ class Here(Party):
         assert not more, more
         stream = await self._node.client.open_stream(peer, [protocol])
         return await self._run_on(stream, function, nbytes, seed, held=held)
+
+    async def frames(self, peer: str, sizes: Sequence[int], seed: int) -> Fields:
+        """Send frames of those sizes and take back what comes."""
+        stream = await self._node.client.open_stream(peer, [FRAMES])
+
+        async def run(pipe: Pipe, _released: anyio.Event) -> Fields:
+            return await frames(pipe, sizes, seed)
+
+        return await self._run_script(stream, run)
 
     async def streams(self) -> list[Fields]:
         """The scripted streams that are open now."""
@@ -187,6 +218,15 @@ class Here(Party):
         async def run(pipe: Pipe, released: anyio.Event) -> Fields:
             return await script(pipe, Task(nbytes, seed, released))
 
+        return await self._run_script(stream, run, held=held)
+
+    async def _run_script(
+        self,
+        stream: Stream,
+        run: Callable[[Pipe, anyio.Event], Awaitable[Fields]],
+        *,
+        held: bool = False,
+    ) -> Fields:
         return await self._streams.run(
             NodePipe(stream),
             run,
@@ -197,20 +237,32 @@ class Here(Party):
         )
 
 
+class _Keeping(logging.Handler):
+    def __init__(self, lines: deque[str]) -> None:
+        super().__init__()
+        self._lines = lines
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+
 @asynccontextmanager
 async def our_node(listen: str) -> AsyncIterator[Here]:
     """Run our node on a free port of the loopback interface."""
     here = Here()
     config = NetworkConfig(listen=[listen], settings={"perf": {"serve": True}}, strict=True)
     failure: BaseException | None = None
-    async with Node(config, plugins=[here.plugin]) as node, anyio.create_task_group() as tasks:
-        here.adopt(node)
-        await tasks.start(here.follow)
-        try:
-            yield here
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
-            failure = error
-        tasks.cancel_scope.cancel()
+    with here.keeping_log():
+        async with Node(config, plugins=[here.plugin]) as node, anyio.create_task_group() as tasks:
+            here.adopt(node)
+            await tasks.start(here.follow)
+            try:
+                yield here
+            except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
+                error.add_note(here.log)
+                failure = error
+            tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Fields = dict[str, Any]
 
 EVENT_SECONDS: Final = 10
+_LOG_LINES: Final = 60
+_LOG_EVENTS: Final = 20
 _EVENTS: Final = 10_000  # no scenario makes more; the oldest go first
 
 
@@ -41,8 +45,16 @@ class Party(ABC):
         self.kind = kind
         self.id = ""
         self.events: deque[Fields] = deque(maxlen=_EVENTS)
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._changed = anyio.Event()
         self._gone = False
+
+    @property
+    def log(self) -> str:
+        """The end of its log and of what it told, for whoever reads of a failure."""
+        told = [json.dumps(event) for event in self.events][-_LOG_EVENTS:]
+        log = [f"--- log of {self.kind} ({self.id}) ---", *self._log]
+        return "\n".join([*log, f"--- events of {self.kind} ---", *told])
 
     @property
     @abstractmethod
@@ -86,6 +98,10 @@ class Party(ABC):
         """Run one of the stream scripts: ``echo``, ``sink``, ``source`` and so on."""
 
     @abstractmethod
+    async def frames(self, peer: str, sizes: Sequence[int], seed: int) -> Fields:
+        """Send frames of those sizes over ``/test/frames/1`` and take back what comes."""
+
+    @abstractmethod
     async def streams(self) -> list[Fields]:
         """The scripted streams that are open now."""
 
@@ -103,9 +119,12 @@ class Party(ABC):
         *,
         where: Callable[[Fields], bool] = lambda _event: True,
         within: float = EVENT_SECONDS,
+        after: int = 0,
         **fields: Any,
     ) -> Fields:
         """The first event, told already or still to come, that has these fields.
+
+        `after` passes over that many, such as ``len(party.events)`` of before.
 
         Raises:
             PartyGone: it has ended without it.
@@ -114,7 +133,7 @@ class Party(ABC):
         wanted = {"event": name, **fields}
 
         def find() -> Fields | None:
-            for event in self.events:
+            for event in islice(self.events, after, None):
                 if wanted.items() <= event.items() and where(event):
                     return event
             return None

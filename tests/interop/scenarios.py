@@ -15,13 +15,16 @@ import anyio
 import pytest
 from attrs import evolve, frozen
 
+from . import lazy
 from .driver import Peer, PeerError
+from .frames import FRAMES, MAX_FRAME_BYTES
+from .lazy import LATER
 from .party import Party, PartyGone
 from .pattern import pattern_sha256
 from .pipe import StreamBroken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
 
     from .party import Fields
 
@@ -31,7 +34,8 @@ SECURITIES: Final = {"tls": "/tls/1.0.0", "noise": "/noise"}
 MUXER: Final = "/yamux/1.0.0"
 LISTEN: Final = {"tcp": "/ip4/127.0.0.1/tcp/0", "quic": "/ip4/127.0.0.1/udp/0/quic-v1"}
 STALL: Final = "/test/stall/1"
-LATER: Final = "/test/later/1"
+# Both sides of where a length takes one byte more.
+FRAME_SIZES: Final = (0, 1, 127, 128, 16_383, 16_384, MAX_FRAME_BYTES, 0)
 PENDING_BYTES: Final = 64 * MIB
 # What may be under way when the reader stands still: a yamux window of at most 16 MiB, and what
 # the kernels and the two muxers hold besides.
@@ -103,6 +107,11 @@ for _name in SECURITIES:
     scenario(f"tcp, {_name}, yamux", security=[_name])(partial(_agree_on, _name))
 
 
+@scenario("tcp, the opener's choice of two, yamux", security=["noise", "tls"])
+async def _agree_on_the_first_choice(opener: Party, accepter: Party) -> None:
+    await _agree_on("noise" if isinstance(opener, Peer) else "tls", opener, accepter)
+
+
 @scenario("disconnect")
 async def _disconnect(opener: Party, accepter: Party) -> None:
     await opener.disconnect(accepter.id)
@@ -140,7 +149,8 @@ async def _identify_push(opener: Party, accepter: Party) -> None:
     await accepter.event(
         "identified",
         peer=opener.id,
-        where=lambda event: LATER not in event["protocols"] and _is_after(accepter, event, seen),
+        where=lambda event: LATER not in event["protocols"],
+        after=seen,
     )
 
 
@@ -148,6 +158,10 @@ async def _identify_push(opener: Party, accepter: Party) -> None:
 async def _ping(opener: Party, accepter: Party) -> None:
     for _ in range(3):
         assert 0 <= await opener.ping(accepter.id) < 5_000
+
+
+scenario("lazy negotiation: served")(lazy.served)
+scenario("lazy negotiation: refused")(lazy.refused)
 
 
 @scenario("perf")
@@ -174,6 +188,16 @@ async def _sink_and_source(opener: Party, accepter: Party) -> None:
     assert (sunk["reported"], sunk["reported_sha256"]) == (10 * MIB, expected)
     drawn = await opener.run("source", accepter.id, 10 * MIB, SEED)
     assert (drawn["received"], drawn["received_sha256"]) == (10 * MIB, expected)
+
+
+@scenario("frames, from empty to 1 MiB")
+async def _frames(opener: Party, accepter: Party) -> None:
+    returned = await opener.frames(accepter.id, FRAME_SIZES, SEED)
+    expected = pattern_sha256(SEED, sum(FRAME_SIZES))
+    assert returned["sizes"] == list(FRAME_SIZES)
+    assert returned["sent_sha256"] == returned["received_sha256"] == expected
+    ended = await accepter.event("stream-ended", protocol=FRAMES)
+    assert (ended["how"], ended["error"]) == ("end", None)
 
 
 @scenario("half-close")
@@ -264,8 +288,8 @@ def _over_quic() -> list[Scenario]:
     """The same rows over QUIC, as far as they are not about what QUIC does not have."""
     others = {
         "tcp, tls, yamux": Scenario("quic", _agree_on_quic, {}),
-        # There is no broken pipe: the idle timeout tells, which is 10 s in js-libp2p.
-        "kill -9": Scenario("quic: kill -9", partial(_kill, 20), {}),
+        # There is no broken pipe: the idle timeout tells, which is 10 s in js-libp2p, 30 elsewhere.
+        "kill -9": Scenario("quic: kill -9", partial(_kill, 40), {}),
     }
     played = []
     for each in SCENARIOS:
@@ -327,8 +351,3 @@ async def _standstill(sender: Party) -> int:
 
 def _memory_of(*parties: Party) -> int:
     return sum(party.memory_bytes() for party in parties if not isinstance(party, Peer))
-
-
-def _is_after(party: Party, event: Fields, seen: int) -> bool:
-    later: Iterable[Fields] = list(party.events)[seen:]
-    return any(event is each for each in later)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from attrs import frozen
 
+from .frames import Frames, cut, encode_frame
 from .pattern import pattern, request_header
 from .pipe import StreamBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from .pipe import Pipe
 
@@ -76,6 +77,30 @@ async def _send_reset(pipe: Pipe, task: Task) -> Fields:
     await pipe.read_exactly(1)
     await pipe.reset()
     return {"sent": pipe.sent}
+
+
+async def frames(pipe: Pipe, sizes: Sequence[int], seed: int) -> Fields:
+    """Send frames of those sizes and receive what comes back at once; see README.md."""
+    came: list[bytes] = []
+
+    async def receiving() -> None:
+        reader = Frames(pipe)
+        while (frame := await reader.next()) is not None:
+            came.append(frame)
+
+    digest = hashlib.sha256()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(receiving)
+        for frame in cut(pattern(seed, sum(sizes)), sizes):
+            digest.update(frame)
+            await pipe.write(encode_frame(frame))
+        await pipe.close_write()
+    received = hashlib.sha256(b"".join(came))
+    return {
+        "sent_sha256": digest.hexdigest(),
+        "received_sha256": received.hexdigest(),
+        "sizes": [len(frame) for frame in came],
+    }
 
 
 async def _send_and_end(pipe: Pipe, task: Task) -> Fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from .frames import FRAMES, Frames, encode_frame
 from .pattern import pattern, read_header
 from .pipe import StreamBroken
 
@@ -64,6 +65,13 @@ async def _stall(pipe: Pipe, released: anyio.Event) -> None:
     await _sink(pipe, released)
 
 
+async def _frames(pipe: Pipe, _released: anyio.Event) -> None:
+    reader = Frames(pipe)
+    while (frame := await reader.next()) is not None:
+        await pipe.write(encode_frame(frame))
+    await pipe.close_write()
+
+
 async def _send_requested(pipe: Pipe) -> None:
     count, seed = read_header(await pipe.read_exactly(_HEADER_BYTES))
     for block in pattern(seed, count):
@@ -76,5 +84,6 @@ SERVED: Final[dict[str, Callable[[Pipe, anyio.Event], Awaitable[None]]]] = {
     "/test/source/1": _source,
     "/test/half-close/1": _half_close,
     "/test/reset/1": _reset,
+    FRAMES: _frames,
     STALL: _stall,
 }

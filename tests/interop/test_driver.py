@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from .build import ToolchainMissing
 from .driver import PeerError, command_or_skip, peer
-from .matrix import Row, table
+from .here import our_node
 from .party import PartyGone
 
 PEERS = Path(__file__).parent / "peers"
@@ -26,6 +27,21 @@ async def test_driver_shows_the_log_of_a_peer_when_a_test_fails() -> None:
     [log] = failure.value.__notes__
     assert "log of py" in log
     assert "no-such-command" in log
+
+
+async def test_our_log_is_shown_too_when_a_test_fails() -> None:
+    async def failing_test() -> None:
+        async with our_node("/ip4/127.0.0.1/tcp/0") as here:
+            logging.getLogger("peerloom.swarm").debug("what happened")
+            here.tell("disconnected", peer="12D3")
+            raise LookupError("no such thing")
+
+    with pytest.raises(LookupError) as failure:
+        await failing_test()
+    [log] = failure.value.__notes__
+    assert "log of peerloom" in log
+    assert "DEBUG peerloom.swarm: what happened" in log
+    assert '{"event": "disconnected", "peer": "12D3"}' in log
 
 
 async def test_driver_says_that_a_killed_peer_is_gone() -> None:
@@ -100,18 +116,3 @@ def test_cargo_lock_names_no_package_host_and_pins_all_that_is_built() -> None:
     for name, wanted in manifest["dependencies"].items():
         version = wanted if isinstance(wanted, str) else wanted["version"]
         assert (name, version.removeprefix("=")) in locked
-
-
-def test_matrix_shows_the_worst_result_of_a_row_and_its_reason() -> None:
-    rows = [
-        Row("echo", "js", "we dial", "pass"),
-        Row("echo", "js", "we dial", "FAIL", "no answer"),
-        Row("ping", "py", "they dial", "not offered", "it has none"),
-    ]
-    assert table(rows) == [
-        "      js: we dial  py: they dial",
-        "echo  FAIL         not run",
-        "ping  not run      not offered",
-        "js: FAIL: no answer [echo]",
-        "py: not offered: it has none [ping]",
-    ]

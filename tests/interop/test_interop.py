@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 from attrs import frozen
@@ -10,13 +10,11 @@ from attrs import frozen
 from .build import KINDS
 from .driver import peer
 from .here import our_node
-from .not_offered import THEY_DIAL, WE_DIAL, is_offered
+from .not_offered import DIRECTIONS, WE_DIAL, why_not_offered
 from .scenarios import SCENARIOS, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DIRECTIONS: Final = {WE_DIAL: "asyncio", THEY_DIAL: "trio"}
 
 
 @frozen
@@ -43,7 +41,7 @@ def cases() -> list[Case]:
         for scenario in SCENARIOS
         for kind in KINDS
         for direction, backend in DIRECTIONS.items()
-        if is_offered(scenario, kind, direction)
+        if why_not_offered(scenario, kind, direction) is None
     ]
 
 

@@ -1,4 +1,4 @@
-"""The peers themselves: other implementations agree with each other and with README.md.
+"""The peers themselves: foreign implementations agree with each other and with README.md.
 
 They meet over Noise; over TLS py-libp2p's certificate is refused by js-libp2p (its libp2p
 extension does not come first).
@@ -27,10 +27,14 @@ pytestmark = [
         [
             ("js", "py"),
             ("py", "js"),
+            ("go", "js"),
+            ("js", "go"),
             ("rust", "js"),
             ("js", "rust"),
             ("rust", "py"),
             ("py", "rust"),
+            ("rust", "go"),
+            ("go", "rust"),
         ],
     ),
 ]

@@ -4,6 +4,9 @@ import { createRequire } from 'node:module'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { BadRequest, emit } from './channel.js'
+import { features } from './features.js'
+import { complete } from './fields.js'
+import { FRAMES } from './frames.js'
 import { createHost } from './host.js'
 import { PERF, runPerf, servePerf } from './perf.js'
 import * as scripts from './scripts.js'
@@ -11,13 +14,21 @@ import { echo, served } from './served.js'
 import { Streams } from './streams.js'
 
 const VERSION = createRequire(import.meta.url)('./package.json').dependencies.libp2p
-const MAX_STREAMS = { maxInboundStreams: 1024, maxOutboundStreams: 1024 }
+const STREAMS = { maxInboundStreams: 1024, maxOutboundStreams: 1024, runOnLimitedConnection: true }
 const DEFAULTS = {
   identity: 'ed25519',
   security: ['tls', 'noise'],
   transports: ['tcp'],
   muxers: ['yamux'],
-  listen: ['/ip4/127.0.0.1/tcp/0']
+  listen: ['/ip4/127.0.0.1/tcp/0'],
+  gossipsub: undefined,
+  kad: undefined,
+  mdns: undefined,
+  rendezvous: undefined,
+  relay: undefined,
+  dcutr: undefined,
+  autonat: undefined,
+  external: []
 }
 
 export class Commands {
@@ -27,6 +38,7 @@ export class Commands {
   #table = {
     'start': [DEFAULTS, fields => this.#start(fields)],
     'listen-addresses': [{}, () => ({ addresses: this.#addresses() })],
+    'listen': [{ address: null }, fields => this.#listenOn(fields)],
     'dial': [{ address: null }, fields => this.#dial(fields)],
     'disconnect': [{ peer: null }, fields => this.#disconnect(fields)],
     'connections': [{}, () => this.#connections()],
@@ -41,6 +53,10 @@ export class Commands {
     'half-close': [script('/test/half-close/1'), fields => this.#run(fields, scripts.halfClose)],
     'expect-reset': [script('/test/reset/1'), fields => this.#run(fields, scripts.expectReset)],
     'send-reset': [script('/test/echo/1'), fields => this.#run(fields, scripts.sendReset)],
+    'frames': [
+      { peer: null, sizes: null, seed: null, protocol: FRAMES },
+      fields => this.#run(fields, scripts.frames)
+    ],
     'release': [{ stream: null }, fields => this.#streams.release(fields.stream)],
     'streams': [{}, () => ({ streams: this.#streams.list() })]
   }
@@ -57,12 +73,14 @@ export class Commands {
   }
 
   async #start (settings) {
-    this.#host = await createHost(settings)
+    const more = features(settings)
+    Object.assign(this.#table, more.commands)
+    this.#host = await createHost(settings, more)
     this.#listen()
     for (const [protocol, behaviour] of Object.entries(served)) {
       await this.#serve(protocol, behaviour, protocol === '/test/stall/1')
     }
-    await this.#host.handle(PERF, servePerf, MAX_STREAMS)
+    await this.#host.handle(PERF, servePerf, STREAMS)
     return {
       peer: this.#host.peerId.toString(),
       addresses: this.#addresses(),
@@ -89,8 +107,17 @@ export class Commands {
     emit('identified', { peer: result.peerId.toString(), ...facts })
   }
 
+  // Not getMultiaddrs(), which leaves out public addresses that nobody has confirmed.
   #addresses () {
-    return this.#host.getMultiaddrs().map(String)
+    const self = `/p2p/${this.#host.peerId}`
+    const bound = this.#host.components.transportManager.getAddrs().map(String)
+    return bound.map(address => address.endsWith(self) ? address : address + self)
+  }
+
+  async #listenOn ({ address }) {
+    const before = this.#addresses()
+    await this.#host.components.transportManager.listen([multiaddr(address)])
+    return { addresses: this.#addresses().filter(each => !before.includes(each)) }
   }
 
   async #dial ({ address }) {
@@ -145,7 +172,7 @@ export class Commands {
   async #open (peer, protocol) {
     const [connection] = this.#host.getConnections(peerIdFromString(peer))
     if (connection == null) throw new Error(`not connected to ${peer}`)
-    return await connection.newStream(protocol, MAX_STREAMS)
+    return await connection.newStream(protocol, STREAMS)
   }
 
   async #serve (protocol, behaviour, held = false) {
@@ -156,21 +183,10 @@ export class Commands {
         console.error(`${protocol}:`, error.message)
       }
     }
-    await this.#host.handle(protocol, serve, MAX_STREAMS)
+    await this.#host.handle(protocol, serve, STREAMS)
   }
 }
 
 function script (protocol, more = {}) {
   return { peer: null, bytes: null, seed: null, protocol, ...more }
-}
-
-function complete (given, defaults) {
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(defaults, name)) throw new BadRequest(`unknown field ${name}`)
-  }
-  const fields = { ...defaults, ...given }
-  for (const [name, value] of Object.entries(fields)) {
-    if (value == null) throw new BadRequest(`missing field ${name}`)
-  }
-  return fields
 }

@@ -23,15 +23,22 @@ const READ_BUFFER_BYTES = 17 * 1024 * 1024
 // All connections of a test come from one address, and js-libp2p takes five a second from each.
 const CONNECTIONS_PER_SECOND = 1000
 
-export async function createHost (settings) {
+/** `more` is what `features` gives. */
+export async function createHost (settings, more) {
   return await createLibp2p({
     privateKey: await generateKeyPair(named(KEY_TYPES, settings.identity)),
-    addresses: { listen: settings.listen },
-    transports: settings.transports.map(name => named(TRANSPORTS, name)()),
+    addresses: { listen: settings.listen, appendAnnounce: settings.external },
+    transports: [...settings.transports.map(name => named(TRANSPORTS, name)()), ...more.transports],
     connectionEncrypters: settings.security.map(name => named(SECURITIES, name)()),
     streamMuxers: settings.muxers.map(name => named(MUXERS, name)()),
     connectionManager: { inboundConnectionThreshold: CONNECTIONS_PER_SECOND },
-    services: { identify: identify(), identifyPush: identifyPush(), ping: ping() }
+    peerDiscovery: more.peerDiscovery,
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      ...more.services
+    }
   })
 }
 

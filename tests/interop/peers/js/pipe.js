@@ -11,6 +11,7 @@ export class Pipe {
   sent = 0
   #stream
   #queue = []
+  #unread = null
   #queuedBytes = 0
   #wake = () => {}
   #remoteEnded
@@ -30,6 +31,13 @@ export class Pipe {
 
   /** The next bytes, or null at the clean end; throws StreamBroken after any other end. */
   async read () {
+    const unread = this.#unread
+    this.#unread = null
+    return unread ?? await this.receive()
+  }
+
+  /** What `read` gives, as it comes from the stream. */
+  async receive () {
     while (this.#queue.length === 0) {
       if (this.#error != null) throw this.#error
       if (this.#over) return null
@@ -51,11 +59,16 @@ export class Pipe {
       const chunk = await this.read()
       if (chunk == null) throw new StreamBroken(`ended ${missing} bytes early`)
       const part = chunk.subarray(0, missing)
-      this.#putBack(chunk.subarray(part.byteLength))
+      this.putBack(chunk.subarray(part.byteLength))
       chunks.push(part)
       missing -= part.byteLength
     }
     return Buffer.concat(chunks)
+  }
+
+  /** Give back what was read too much; it is read next. */
+  putBack (chunk) {
+    if (chunk.byteLength > 0) this.#unread = chunk
   }
 
   /** Send, and wait until the stream can take more. */
@@ -81,13 +94,6 @@ export class Pipe {
     // pause from within would be undone and the stream would fill its buffer and reset itself.
     if (this.#queuedBytes >= HIGH_WATER_BYTES) queueMicrotask(() => this.#pause())
     this.#wake()
-  }
-
-  #putBack (chunk) {
-    if (chunk.byteLength === 0) return
-    this.#queue.unshift(chunk)
-    this.#queuedBytes += chunk.byteLength
-    this.received -= chunk.byteLength
   }
 
   #finish (error) {

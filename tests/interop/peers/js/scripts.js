@@ -1,5 +1,6 @@
 // What this peer does on the streams that it opens itself, one function for each script.
 
+import { cut, encodeFrame, readFrames } from './frames.js'
 import { pattern, sha256, u64 } from './pattern.js'
 import { StreamBroken } from './pipe.js'
 
@@ -55,6 +56,33 @@ export async function sendReset (pipe, { bytes, seed }) {
   await sending
   pipe.reset()
   return { sent: pipe.sent }
+}
+
+/** Send frames of those sizes and receive what comes back at once. */
+export async function frames (pipe, { sizes, seed }) {
+  const [sent, received] = await Promise.all([sendFrames(pipe, sizes, seed), receiveFrames(pipe)])
+  return { sent_sha256: sent, ...received }
+}
+
+async function sendFrames (pipe, sizes, seed) {
+  const hash = sha256()
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  for (const frame of cut(pattern(seed, total), sizes)) {
+    hash.update(frame)
+    await pipe.write(encodeFrame(frame))
+  }
+  await pipe.closeWrite()
+  return hash.digest('hex')
+}
+
+async function receiveFrames (pipe) {
+  const hash = sha256()
+  const sizes = []
+  for await (const frame of readFrames(pipe)) {
+    hash.update(frame)
+    sizes.push(frame.byteLength)
+  }
+  return { received_sha256: hash.digest('hex'), sizes }
 }
 
 async function sendAndEnd (pipe, bytes, seed) {

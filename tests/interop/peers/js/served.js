@@ -1,5 +1,6 @@
 // What this peer does with the streams that others open under the test protocols.
 
+import { encodeFrame, FRAMES, readFrames } from './frames.js'
 import { pattern, sha256, u64 } from './pattern.js'
 import { StreamBroken } from './pipe.js'
 import { HEADER_BYTES, readHeader } from './scripts.js'
@@ -12,6 +13,7 @@ export const served = {
   '/test/source/1': source,
   '/test/half-close/1': halfClose,
   '/test/reset/1': reset,
+  [FRAMES]: frames,
   '/test/stall/1': stall
 }
 
@@ -49,6 +51,11 @@ async function halfClose (pipe) {
 async function reset (pipe) {
   await sendRequested(pipe)
   throw new StreamBroken('reset, as /test/reset/1 does')
+}
+
+async function frames (pipe) {
+  for await (const frame of readFrames(pipe)) await pipe.write(encodeFrame(frame))
+  await pipe.closeWrite()
 }
 
 async function stall (pipe, released) {

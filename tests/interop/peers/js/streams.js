@@ -63,8 +63,8 @@ class HashedPipe extends Pipe {
   wasReset = false
   #hash = sha256()
 
-  async read () {
-    const chunk = await super.read()
+  async receive () {
+    const chunk = await super.receive()
     if (chunk != null) this.#hash.update(chunk)
     return chunk
   }

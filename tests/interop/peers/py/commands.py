@@ -15,12 +15,13 @@ from libp2p.peer.id import ID
 from libp2p.perf.perf_service import PerfService
 from multiaddr import Multiaddr
 
-from tests.interop.scripts import ECHO, SCRIPTS, Task, echo
+from tests.interop.frames import FRAMES
+from tests.interop.scripts import ECHO, SCRIPTS, Task, echo, frames
 from tests.interop.served import SERVED, STALL
 from tests.interop.served import echo as serve_echo
 from tests.interop.streams import Streams
 
-from .channel import BadRequest, Channel, Fields
+from .channel import BadRequest, Channel, Fields, Unsupported
 from .host import create_host
 from .identified import Identified
 from .pipe import LibPipe
@@ -42,6 +43,17 @@ _START: Final[Fields] = {
     "muxers": ["yamux"],
     "listen": ["/ip4/127.0.0.1/tcp/0"],
 }
+# It has more than this program makes of it; see README.md, "Features to be switched on".
+_NOT_HERE: Final = (
+    "gossipsub",
+    "kad",
+    "mdns",
+    "rendezvous",
+    "relay",
+    "dcutr",
+    "autonat",
+    "external",
+)
 _MORE: Final[dict[str, Fields]] = {"source": {"hold": False}}
 
 
@@ -60,6 +72,8 @@ class Commands:
             raise BadRequest(f"no command {name}")
         if (name == "start") != (self._host is None):
             raise BadRequest("start comes first, once")
+        if name == "start":
+            _refuse_what_is_not_here(request)
         defaults, run = self._table[name]
         return await run(_complete(request, defaults))
 
@@ -79,6 +93,10 @@ class Commands:
             "ping": (peer, self._ping),
             "perf": (_required("peer", "upload", "download"), self._perf),
             "echo": (_script(ECHO, streams=1), self._echo),
+            "frames": (
+                {**_required("peer", "sizes", "seed"), "protocol": FRAMES},
+                self._frames,
+            ),
             "release": (_required("stream"), self._release),
             "streams": ({}, self._list_streams),
             **{
@@ -159,10 +177,26 @@ class Commands:
 
         return run
 
+    async def _frames(self, fields: Fields) -> Fields:
+        stream = await self._open(fields)
+
+        async def run(pipe: Pipe, _released: anyio.Event) -> Fields:
+            return await frames(pipe, fields["sizes"], fields["seed"])
+
+        return await self._run_script(stream, fields, run)
+
     async def _run_on(self, stream: Any, fields: Fields, script: _Script) -> Fields:
         async def run(pipe: Pipe, released: anyio.Event) -> Fields:
             return await script(pipe, Task(fields["bytes"], fields["seed"], released))
 
+        return await self._run_script(stream, fields, run)
+
+    async def _run_script(
+        self,
+        stream: Any,
+        fields: Fields,
+        run: Callable[[Pipe, anyio.Event], Awaitable[Fields]],
+    ) -> Fields:
         return await self._streams.run(
             LibPipe(stream),
             run,
@@ -251,6 +285,12 @@ def _describe(conn: Any) -> Fields:
         "encryption": conn.get_negotiated_security_protocol(),
         "muxer": conn.get_negotiated_muxer_protocol(),
     }
+
+
+def _refuse_what_is_not_here(settings: Fields) -> None:
+    lacking = [each for each in _NOT_HERE if settings.pop(each, None) is not None]
+    if lacking:
+        raise Unsupported(f"this peer's program has no {' and no '.join(lacking)}")
 
 
 def _required(*names: str) -> Fields:

@@ -79,7 +79,7 @@ impl Commands {
             Request::SendReset(fields) => opener.send_reset(fields).await,
             Request::Release { stream } => done(self.streams.release(stream)?),
             Request::Streams {} => Ok(json!({"streams": self.streams.list()})),
-            Request::Listen { address } => Ok(json!({"addresses": host.listen(address).await?})),
+            Request::Listen { address } => Ok(json!({"addresses": [host.listen(address).await?]})),
             Request::Subscribe { topic } => done(gossipsub::subscribe(host, topic).await?),
             Request::Unsubscribe { topic } => done(gossipsub::unsubscribe(host, topic).await?),
             Request::Publish { topic, bytes, seed } => {

@@ -55,12 +55,15 @@ impl Host {
         Ok((Self { peer, actions }, incoming))
     }
 
-    pub async fn listen(&self, address: Multiaddr) -> Result<Vec<Multiaddr>> {
+    /// Listen on one more address; gives what came of it, with our peer id.
+    pub async fn listen(&self, address: Multiaddr) -> Result<Multiaddr> {
+        let peer = self.peer;
         self.watch(move |node| {
             let listener = node.swarm.listen_on(address)?;
             Ok(move |event: &Event| match event {
                 SwarmEvent::NewListenAddr { listener_id, address } if *listener_id == listener => {
-                    Some(Ok(vec![address.clone()]))
+                    let with_peer = address.clone().with_p2p(peer);
+                    Some(with_peer.map_err(|_| Refusal::failed("it names another peer")))
                 }
                 SwarmEvent::ListenerClosed { listener_id, reason, .. }
                     if *listener_id == listener =>
