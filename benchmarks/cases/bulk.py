@@ -33,6 +33,7 @@ ROUND_MIB: Final[Mapping[str, int]] = {
     "py-libp2p": 96,
     "js-libp2p": 512,
     "go-libp2p": 1024,
+    "rust-libp2p": 1024,
     "blocking-tls": 1536,
     "blocking-noise": 1536,
 }

@@ -30,6 +30,7 @@ _KIB: Final = {
     "py-libp2p": 512,
     "js-libp2p": 4096,
     "go-libp2p": 8192,
+    "rust-libp2p": 8192,
 }
 
 

@@ -13,6 +13,7 @@ ROUND_MIB = {
     "py-libp2p": 4,
     "js-libp2p": 128,
     "go-libp2p": 384,
+    "rust-libp2p": 384,
 }
 
 BENCHMARK = Bulk(LIBP2P, {"transport": "quic", "security": "tls"}, ROUND_MIB).benchmark(

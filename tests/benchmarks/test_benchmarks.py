@@ -15,10 +15,10 @@ from benchmarks.registry import BENCHMARKS
 from tests.interop.build import ROOT
 from tests.net.namespaces import missing
 
-_SECONDS = 480  # js-libp2p and go-libp2p may have to be built first
+_SECONDS = 1200  # the other peers may have to be built first
 _WITH_OTHERS = os.environ.get("PEERLOOM_REQUIRE_ALL") == "1"
-# `make test` needs neither Node.js nor Go; CI does.
-_OTHERS = ("js-libp2p", "go-libp2p") if _WITH_OTHERS else ()
+# `make test` needs neither Node.js nor Go nor Rust; CI does.
+_OTHERS = ("js-libp2p", "go-libp2p", "rust-libp2p") if _WITH_OTHERS else ()
 _CONTESTANTS = ("peerloom", "py-libp2p", "blocking", "plain-tcp", *_OTHERS)
 
 _ALSO = {

@@ -1,12 +1,10 @@
 //! The command channel: JSON lines in on standard input, out on standard output.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::Future, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
-
-use crate::commands::Commands;
 
 pub type Result<T> = std::result::Result<T, Refusal>;
 
@@ -49,8 +47,13 @@ impl<E: std::error::Error> From<E> for Refusal {
     }
 }
 
+/// What answers requests.
+pub trait Commands: Send + Sync + 'static {
+    fn handle(&self, request: Map<String, Value>) -> impl Future<Output = Result<Value>> + Send;
+}
+
 /// Answer requests, each in a task of its own, until standard input ends.
-pub async fn serve(commands: Commands) {
+pub async fn serve(commands: impl Commands) {
     let commands = Arc::new(commands);
     let mut lines = BufReader::new(stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -68,7 +71,7 @@ pub fn emit(event: &str, fields: impl Serialize) {
     println!("{}", Value::Object(message));
 }
 
-async fn answer(line: String, commands: Arc<Commands>) {
+async fn answer(line: String, commands: Arc<impl Commands>) {
     let mut id = Value::Null;
     let outcome = async {
         let mut request: Map<String, Value> =

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use crate::{
-    channel::{Refusal, Result},
+    channel::{Commands, Refusal, Result},
     features::{gossipsub, kad, rendezvous},
     host::Host,
     opener::Opener,
@@ -16,16 +16,14 @@ use crate::{
     streams::Streams,
 };
 
-const VERSION: &str = "0.56.0";
-
 #[derive(Default)]
-pub struct Commands {
+pub struct Peer {
     host: OnceCell<Host>,
     streams: Streams,
 }
 
-impl Commands {
-    pub async fn handle(&self, request: Map<String, Value>) -> Result<Value> {
+impl Commands for Peer {
+    async fn handle(&self, request: Map<String, Value>) -> Result<Value> {
         let request = Request::deserialize(Value::Object(request)).map_err(Refusal::bad_request)?;
         match (request, self.host.get()) {
             (Request::Start(settings), None) => self.start(*settings).await,
@@ -35,7 +33,9 @@ impl Commands {
             (request, Some(host)) => self.answer(request, host).await,
         }
     }
+}
 
+impl Peer {
     async fn start(&self, settings: Settings) -> Result<Value> {
         let (host, incoming) = Host::create(&settings)?;
         for protocol in SERVED.into_iter().chain([PERF]) {
@@ -45,10 +45,7 @@ impl Commands {
         for address in settings.listen {
             host.listen(address).await?;
         }
-        let facts = json!({
-            "peer": host.peer.to_string(), "addresses": host.addresses().await,
-            "implementation": "rust-libp2p", "version": VERSION,
-        });
+        let facts = host.describe().await;
         let twice = |_| Refusal::bad_request("start comes once");
         self.host.set(host).map_err(twice)?;
         Ok(facts)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol, Swarm,
+    Multiaddr, PeerId, Stream, StreamProtocol, Swarm, identify,
     multiaddr::Protocol,
     ping,
     swarm::{
@@ -11,7 +11,7 @@ use libp2p::{
         dial_opts::{DialOpts, PeerCondition},
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     transport,
 };
 
+const VERSION: &str = "0.56.0";
 const MAX_STREAMS: usize = 1024;
 /// A test says when a connection ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -150,11 +151,35 @@ impl Host {
         Ok(())
     }
 
+    /// Wait until a peer identifies itself.
+    pub async fn identified(&self, peer: PeerId) -> Result<()> {
+        self.watch(move |_| {
+            Ok(move |event: &Event| match event {
+                SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                    peer_id,
+                    ..
+                })) if *peer_id == peer => Some(Ok(())),
+                _ => None,
+            })
+        })
+        .await
+    }
+
     pub async fn open(&self, peer: PeerId, protocol: &str) -> Result<Stream> {
         let protocol = protocol_of(protocol.to_owned())?;
         let open = move |node: &mut Node| node.swarm.behaviour_mut().raw.open(peer, protocol);
         let lost = |_| Refusal::failed(format!("no connection to {peer}"));
         self.with(open).await.await.map_err(lost)?
+    }
+
+    /// What `start` answers.
+    pub async fn describe(&self) -> Value {
+        json!({
+            "peer": self.peer.to_string(),
+            "addresses": self.addresses().await,
+            "implementation": "rust-libp2p",
+            "version": VERSION,
+        })
     }
 
     pub async fn addresses(&self) -> Vec<String> {

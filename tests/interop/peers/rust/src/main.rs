@@ -1,6 +1,8 @@
 //! A rust-libp2p node that a test drives over standard input and output; see ../../../README.md.
+//! `peer bench` is a contestant of the benchmarks instead.
 
 mod behaviour;
+mod bench;
 mod channel;
 mod commands;
 mod events;
@@ -23,5 +25,8 @@ mod transport;
 
 #[tokio::main]
 async fn main() {
-    channel::serve(commands::Commands::default()).await;
+    match std::env::args().nth(1).as_deref() {
+        Some("bench") => channel::serve(bench::Worker::default()).await,
+        _ => channel::serve(commands::Peer::default()).await,
+    }
 }
