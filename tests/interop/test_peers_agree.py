@@ -76,6 +76,14 @@ async def test_peers_carry_bytes_both_ways(dialer: str, listener: str) -> None:
         assert (ended["how"], ended["received_sha256"]) == ("end", expected)
 
 
+async def test_peers_see_an_end_that_comes_with_the_last_bytes(dialer: str, listener: str) -> None:
+    async with connected(dialer, listener) as (here, there):
+        await here.event("identified", peer=there.id)  # from now on it need not ask what is spoken
+        for nbytes in (1, 1000, 10_000):
+            [echoed] = (await here.run("echo", there.id, nbytes, SEED))["streams"]
+            assert echoed["received_sha256"] == pattern_sha256(SEED, nbytes)
+
+
 async def test_peers_see_resets(dialer: str, listener: str) -> None:
     async with connected(dialer, listener) as (here, there):
         seen = await here.run("expect-reset", there.id, 1000, SEED)
