@@ -1,4 +1,4 @@
-"""The peers themselves: foreign implementations agree with each other and with README.md.
+"""The peers themselves: other implementations agree with each other and with README.md.
 
 They meet over Noise; over TLS py-libp2p's certificate is refused by js-libp2p (its libp2p
 extension does not come first).
@@ -23,7 +23,13 @@ SEED = 7
 
 pytestmark = [
     pytest.mark.parametrize(
-        ("dialer", "listener"), [("js", "py"), ("py", "js"), ("go", "js"), ("js", "go")]
+        ("dialer", "listener"),
+        [
+            ("js", "py"),
+            ("py", "js"),
+            ("go", "js"),
+            ("js", "go"),
+        ],
     ),
 ]
 
