@@ -154,6 +154,23 @@ async def test_reset_reaches_a_blocked_sender(pair) -> None:
             await blocked.wait()
 
 
+async def test_reset_of_a_stream_that_has_ended_harms_no_other(pair) -> None:
+    async with linked(pair) as ends:
+        here, there = await ends.stream()
+        for each in (here, there):
+            await each.send_eof()
+        for each in (here, there):
+            assert await read_all(each) == b""
+        # What is carried afterwards brings the acknowledgements along: the engine is done with it.
+        another, its_end = await ends.stream()
+        for end in (here, there):
+            end.reset()
+        await another.send(b"unharmed")
+        with anyio.fail_after(5):
+            assert await its_end.receive() == b"unharmed"
+        assert not ends.outcomes
+
+
 async def test_aclose_delivers_what_was_sent(pair) -> None:
     async with linked(pair) as ends:
         here, there = await ends.stream()

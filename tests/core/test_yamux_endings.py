@@ -16,12 +16,12 @@ from peerloom._muxers._yamux_frames import (
     RST,
     SYN,
     WINDOW_UPDATE,
-    Header,
 )
 from peerloom._muxers._yamux_session import FRAMES_A_TURN
 from peerloom._muxers._yamux_state import Reset
 
 from .yamux_tools import (
+    Header,
     accepted,
     deliver,
     exchange,

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from peerloom._errors import MuxerViolation
 from peerloom._muxers._byte_queue import MERGED_BYTES, ByteQueue
-from peerloom._muxers._yamux_frames import FrameDecoder, Header, encode_header
+from peerloom._muxers._yamux_frames import FrameDecoder, encode_header
+
+from .yamux_tools import Header
 
 KINDS = st.integers(0, 3)
 U16 = st.integers(0, 2**16 - 1)
@@ -45,7 +47,7 @@ def take_all(decoder: FrameDecoder, frames: list[tuple[Header, bytearray]]) -> N
             header = decoder.take_header()
             if header is None:
                 return
-            frames.append((header, bytearray()))
+            frames.append((Header(*header), bytearray()))
 
 
 @given(FRAMES, st.lists(st.integers(1, 30), min_size=1))

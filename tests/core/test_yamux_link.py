@@ -15,9 +15,10 @@ from peerloom._errors import (
     StreamReset,
 )
 from peerloom._links import Role
-from peerloom._muxers._yamux_frames import FIN, GO_AWAY, PING, RST, SYN, Header
+from peerloom._muxers._yamux_frames import FIN, GO_AWAY, PING, RST, SYN
 
 from .yamux_tools import (
+    Header,
     NullRecords,
     both_ends,
     decode,

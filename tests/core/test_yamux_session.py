@@ -16,13 +16,13 @@ from peerloom._muxers._yamux_frames import (
     RST,
     SYN,
     WINDOW_UPDATE,
-    Header,
 )
 from peerloom._muxers._yamux_pace import LEAST_BYTES
 from peerloom._muxers._yamux_session import MAX_WAITING_REFUSALS
 from peerloom._muxers._yamux_state import Reset
 
 from .yamux_tools import (
+    Header,
     accepted,
     decode,
     deliver,

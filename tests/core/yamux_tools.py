@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import pytest
@@ -22,7 +22,6 @@ from peerloom._muxers._yamux_frames import (
     SYN,
     WINDOW_UPDATE,
     FrameDecoder,
-    Header,
     encode_header,
 )
 from peerloom._muxers._yamux_session import YamuxSession
@@ -34,6 +33,15 @@ if TYPE_CHECKING:
     from peerloom._muxers._yamux_link import YamuxLink
 
 ADDRESS = Multiaddr("/memory/1")
+
+
+class Header(NamedTuple):
+    """A frame's head, its fields named."""
+
+    kind: int
+    flags: int
+    stream_id: int
+    length: int
 
 
 def session(*, dialer: bool = False, **settings: Any) -> YamuxSession:
@@ -68,7 +76,7 @@ def decode(data: bytes) -> list[tuple[Header, bytes]]:
             piece = decoder.take_payload()
             assert piece
             body += piece
-        frames.append((header, body))
+        frames.append((Header(*header), body))
     return frames
 
 

@@ -23,7 +23,7 @@ from peerloom._swarm._negotiate import negotiate
 from peerloom._transports import QuicSettings, QuicTransport, TcpTransport
 from peerloom._transports._quic_credentials import Credentials
 from peerloom._transports._quic_qh3_engine import Qh3Engines
-from tests.core.yamux_tools import decode
+from tests.core.yamux_tools import Header, decode
 from tests.hostile.ways import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from anyio.abc import ByteStream, SocketStream, TaskGroup
 
     from peerloom._links import MuxedLink, MuxedStream, Secured, SecurityProtocol
-    from peerloom._muxers._yamux_frames import Header
 
 HEADER = encode_message(b"/multistream/1.0.0\n")
 YAMUX = "/yamux/1.0.0"

@@ -63,8 +63,11 @@ class ByteQueue:
     def take(self, max_bytes: int) -> list[Buffer]:
         """Take up to so many bytes as the pieces in which they lie."""
         pieces = self._pieces
+        if max_bytes >= self.size:
+            self.clear()
+            return list(pieces)
         taken: list[Buffer] = []
-        left = min(max_bytes, self.size)
+        left = max_bytes
         self.size -= left
         while left and pieces:
             piece = pieces[0]

@@ -6,7 +6,7 @@ Format: https://github.com/hashicorp/yamux/blob/master/spec.md, taken over by li
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from peerloom._errors import MuxerViolation
 
@@ -35,20 +35,12 @@ MAX_WINDOW: Final = 2**32 - 1
 _HEADER = Struct("!BBHII")
 
 
-class Header(NamedTuple):
-    """The head of a frame.
-
-    Attributes:
-        kind: DATA, WINDOW_UPDATE, PING or GO_AWAY.
-        flags: any of SYN, ACK, FIN, RST; other bits mean nothing.
-        stream_id: 0 for the session.
-        length: bytes that follow (DATA), credit, ping value or reason, by kind.
-    """
-
-    kind: int
-    flags: int
-    stream_id: int
-    length: int
+# The head of a frame:
+#   kind: DATA, WINDOW_UPDATE, PING or GO_AWAY.
+#   flags: any of SYN, ACK, FIN, RST; other bits mean nothing.
+#   stream id: 0 for the session.
+#   length: bytes that follow (DATA), credit, ping value or reason, by kind.
+Header = tuple[int, int, int, int]
 
 
 def encode_header(kind: int, flags: int, stream_id: int, length: int) -> bytes:
@@ -109,7 +101,7 @@ class FrameDecoder:
         self._offset = end
         if kind == DATA:
             self.body_left = length
-        return Header(kind, flags, stream_id, length)
+        return kind, flags, stream_id, length
 
     def take_payload(self) -> bytes | memoryview:
         """The next piece of the payload, empty until more bytes come.

@@ -12,7 +12,7 @@ from peerloom._coalesce import coalesced
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
 from peerloom._links import EagerPipe, MuxedLink, Role
 
-from ._wakeup import Wakeup
+from ._wakeup import wakeup_kind
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_frames import INITIAL_WINDOW_BYTES
 from ._yamux_session import YamuxSession
@@ -71,11 +71,12 @@ class YamuxLink(MuxedLink):
         )
         self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
-        self._work = Wakeup()
+        self.wakeup = wakeup_kind()
+        self._work = self.wakeup()
         self._sending = False
         self._crowded = False
-        self._arrived = Wakeup()
-        self._acknowledged = Wakeup()
+        self._arrived = self.wakeup()
+        self._acknowledged = self.wakeup()
         self._read_ended = anyio.Event()
         self._over = anyio.Event()
         self._ending = False
@@ -137,23 +138,23 @@ class YamuxLink(MuxedLink):
         """There may be something to send."""
         self._work.set()
 
-    def flush_now(self) -> None:
-        """Send what waits, for a stream that has spoken and is about to wait for an answer.
+    def flush_now(self) -> bool:
+        """Send what waits, for a stream that has spoken and waits for an answer; whether all went.
 
         The writer would be a turn later. Where many streams were woken at once it speaks for all.
         """
         if self._eager is None or self._sending or self._ending or self._crowded:
-            return
+            return False
         try:
             sealed, _ = self._sealed_output(self.now())
         except RecordError as error:
             self._cannot_seal(error)
-            return
-        sent = self._eager.send_now(sealed)
-        if sent < len(sealed):
+            return True
+        if sealed and (sent := self._eager.send_now(sealed)) < len(sealed):
             self._sending = True
             self._unsent = memoryview(sealed)[sent:]
             self._work.set()
+        return not self._session.has_output
 
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
@@ -218,7 +219,9 @@ class YamuxLink(MuxedLink):
     async def _write(self) -> None:
         try:
             while not self._ending:
-                if not await self._write_once():
+                if self._session.has_output or self._unsent:
+                    await self._write_once()
+                else:
                     await self._work.wait()
                     if self._session.has_output:
                         await checkpoint()  # whoever spoke may go on, or send it while waiting

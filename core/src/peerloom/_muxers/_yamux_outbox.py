@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from ._yamux_frames import DATA, FIN, RST, WINDOW_UPDATE, Buffer, encode_header
-from ._yamux_state import StreamState  # noqa: TC001 - a NamedTuple's fields are evaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from ._yamux_state import StreamState
 
 # One stream's turn. Larger frames are hardly cheaper; rust-yamux refuses more than 1 MiB.
 FRAME_BYTES: Final = 256 * 1024
-
-
-class Pulled(NamedTuple):
-    """One write.
-
-    Attributes:
-        buffers: what to send.
-        moved: the streams that gave data for it.
-        settled: the streams whose RST or FIN is in it.
-    """
-
-    buffers: list[Buffer]
-    moved: list[StreamState]
-    settled: list[StreamState]
 
 
 class Outbox:
@@ -69,21 +56,30 @@ class Outbox:
         """Whether `pull` may give something."""
         return bool(self.control or self._urgent or self._ready)
 
-    def pull(self, credit: Callable[[StreamState], int], room: int) -> Pulled:
-        """The next write, with `room` bytes of data; `credit` tells what a stream has to grant."""
+    def pull(
+        self, credit: Callable[[StreamState], int], room: int
+    ) -> tuple[list[Buffer], Iterable[StreamState], list[StreamState]]:
+        """The next write, with `room` bytes of data; `credit` tells what a stream has to grant.
+
+        Gives what to send, the streams that gave data for it, and those whose RST or FIN is in it.
+        """
         out: list[Buffer] = [*self.control]
         self.control.clear()
-        urgent, self._urgent = self._urgent, []
-        for stream in urgent:
-            self._frame_urgent(stream, credit, out)
+        if self._urgent:
+            self._frame_all_urgent(credit, out)
         while self._ready and room > 0:
             stream = self._ready.popleft()
             stream.in_ready = False
             room -= self._frame_data(stream, room, out)
             self.put_ready(stream)
-        pulled = Pulled(out, list(self._moved.values()), self._settled)
+        moved, settled = self._moved.values(), self._settled
         self._moved, self._settled = {}, []
-        return pulled
+        return out, moved, settled
+
+    def _frame_all_urgent(self, credit: Callable[[StreamState], int], out: list[Buffer]) -> None:
+        urgent, self._urgent = self._urgent, []
+        for stream in urgent:
+            self._frame_urgent(stream, credit, out)
 
     def _frame_urgent(
         self, stream: StreamState, credit: Callable[[StreamState], int], out: list[Buffer]

@@ -111,8 +111,10 @@ class YamuxSession:
             raise StreamReset(f"stream {stream.id} was {stream.reset.value}")
         room = self._send_room(stream)
         if room <= 0 or not data:
+            stream.wants_room = bool(data)
             return 0
-        if len(data) > room:
+        stream.wants_room = len(data) > room
+        if stream.wants_room:
             data = memoryview(data)[:room]
         if not stream.outgoing.size:
             self._senders += 1
@@ -211,8 +213,10 @@ class YamuxSession:
         self._pings.frame_into(self._outbox.control, now)
         out, moved, settled = self._outbox.pull(self._credit, self._pace.room)
         self._refusals = 0
-        self._senders -= sum(not stream.outgoing.size for stream in moved)
-        self._touched += moved
+        for stream in moved:
+            self._senders -= not stream.outgoing.size
+            if stream.wants_room:
+                self._touched.append(stream)
         for stream in settled:
             self._forget_if_over(stream)
         return out
@@ -266,11 +270,14 @@ class YamuxSession:
     def _on_header(self, header: Header) -> None:
         kind, flags, stream_id, length = header
         if kind > WINDOW_UPDATE:
-            self._on_session_frame(header)
+            self._on_session_frame(kind, flags, stream_id, length)
             return
         if not stream_id:
             raise MuxerViolation("a stream's frame on stream 0")
-        stream = self._on_syn(header) if flags & SYN else self._table.streams.get(stream_id)
+        if flags & SYN:
+            stream = self._on_syn(flags, stream_id)
+        else:
+            stream = self._table.streams.get(stream_id)
         if stream is None:
             self._on_stray(header)
             return
@@ -285,25 +292,24 @@ class YamuxSession:
         elif flags & FIN:
             self._on_fin(stream)
 
-    def _on_session_frame(self, header: Header) -> None:
-        if header.stream_id:
-            raise MuxerViolation(f"a session's frame on stream {header.stream_id}")
-        if header.kind == frames.GO_AWAY:
-            self.remote_reason = header.length
-        elif header.flags & ACK:
-            self._pings.on_answer(header.length, self._now)
+    def _on_session_frame(self, kind: int, flags: int, stream_id: int, value: int) -> None:
+        if stream_id:
+            raise MuxerViolation(f"a session's frame on stream {stream_id}")
+        if kind == frames.GO_AWAY:
+            self.remote_reason = value
+        elif flags & ACK:
+            self._pings.on_answer(value, self._now)
         else:
-            self._pings.on_ping(header.length)
+            self._pings.on_ping(value)
 
-    def _on_syn(self, header: Header) -> StreamState | None:
-        stream_id = header.stream_id
+    def _on_syn(self, flags: int, stream_id: int) -> StreamState | None:
         self._table.use_foreign_id(stream_id)
         stream = None
-        if not (header.flags & RST or self._going_away):
+        if not (flags & RST or self._going_away):
             stream = self._table.admit(stream_id, self._now)
         if stream is None:
             self._table.remember(stream_id)
-            if not header.flags & RST:
+            if not flags & RST:
                 self._refuse(stream_id)
         return stream
 
@@ -314,11 +320,11 @@ class YamuxSession:
         self._outbox.control.append(frames.encode_header(WINDOW_UPDATE, RST, stream_id, 0))
 
     def _on_stray(self, header: Header) -> None:
+        kind, flags, stream_id, length = header
         # rust-yamux ends streams that it never announced.
-        bare_end = header.flags & (FIN | RST) and (header.kind != DATA or not header.length)
+        bare_end = flags & (FIN | RST) and (kind != DATA or not length)
         if not bare_end:
-            length = header.length if header.kind == DATA else 0
-            self._table.receive_stray(header.stream_id, length)
+            self._table.receive_stray(stream_id, length if kind == DATA else 0)
 
     def _on_data(self, stream: StreamState, length: int) -> None:
         if not length:
@@ -377,7 +383,9 @@ class YamuxSession:
         return stream.credit(self._now, round_trip, self._settings, self._budget)
 
     def _send_room(self, stream: StreamState) -> int:
-        senders, whole = max(1, self._senders), self._settings.send_buffer_bytes
+        senders, whole = self._senders, self._settings.send_buffer_bytes
+        if senders <= 1:
+            return whole - stream.outgoing.size
         shared = min(whole, SHARED_SEND_BUFFER_BYTES, CROWDED_SEND_BUFFER_BYTES // senders)
         return max(whole // senders, shared) - stream.outgoing.size
 

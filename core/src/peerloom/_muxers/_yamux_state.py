@@ -35,6 +35,7 @@ class StreamState:
         closed_at: when the application was done with it, or None.
         released: the application is done with it, or knows that it has ended.
         forgotten: the session has let it go; what was received can still be read.
+        wants_room: not all could be taken over that was to be sent.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class StreamState:
         "reset",
         "reset_due",
         "send_window",
+        "wants_room",
         "window",
     )
 
@@ -74,6 +76,7 @@ class StreamState:
         self.closed_at: float | None = None
         self.released = False
         self.forgotten = False
+        self.wants_room = False
         self.in_urgent = False
         self.in_ready = False
         self._announced = False

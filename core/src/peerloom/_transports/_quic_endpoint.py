@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from peerloom._addresses import quic_address
 from peerloom._links import Role
-from peerloom._muxers._wakeup import Wakeup
+from peerloom._muxers._wakeup import wakeup_kind
 
 from ._quic_engine import CONNECTION_ID_BYTES, QUIC_V1, EngineFailed
 from ._quic_link import QuicLink
@@ -71,7 +71,7 @@ class QuicEndpoint:
         self._timers = Timers()
         self._blocked: dict[QuicLink, None] = {}
         self._due: dict[QuicLink, None] = {}
-        self._due_now = Wakeup()
+        self._due_now = wakeup_kind()()
         self._unblocking: anyio.Event | None = None
         self._sleep: anyio.CancelScope | None = None
         self._leases = 0

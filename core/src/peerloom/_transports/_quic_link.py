@@ -14,7 +14,7 @@ from peerloom._errors import (
     StreamLimitReached,
 )
 from peerloom._links import LinkLimits, MuxedLink, Role
-from peerloom._muxers._wakeup import Wakeup
+from peerloom._muxers._wakeup import wakeup_kind
 
 from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
 from ._quic_engine import (
@@ -93,8 +93,9 @@ class QuicLink(MuxedLink):
         self.now = runtime.now
         self._settings = settings
         self.streams = QuicStreams(self, engine, role, settings)
-        self._arrived = Wakeup()
-        self._moved = Wakeup()
+        wakeup = wakeup_kind()
+        self._arrived = wakeup()
+        self._moved = wakeup()
         self._settled = anyio.Event()
         self._ended = anyio.Event()
         self._cause: Cause | None = None

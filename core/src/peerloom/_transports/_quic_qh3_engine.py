@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ._quic_settings import QuicSettings
 
 _NO_FRAME: Final = 0  # in a close of the transport's own
+# A stream that has ended meanwhile: one half of it, or both and all of it acknowledged.
+_STREAM_OVER: Final = (QuicConnectionError, ValueError)
 _CERT_NONE: Final = 0  # ssl.CERT_NONE: no certificate authorities; our own check does the work
 
 
@@ -102,7 +104,7 @@ class Qh3Engine:
     def send(self, stream_id: int, data: bytes | memoryview, *, end: bool = False) -> bool:
         try:
             self._connection.send_stream_data(stream_id, data, end)
-        except QuicConnectionError:
+        except _STREAM_OVER:
             return False
         return True
 
@@ -111,12 +113,12 @@ class Qh3Engine:
 
     @engine_call
     def reset(self, stream_id: int) -> None:
-        with suppress(QuicConnectionError):  # it has ended meanwhile
+        with suppress(*_STREAM_OVER):
             self._connection.reset_stream(stream_id, 0)
 
     @engine_call
     def stop(self, stream_id: int) -> None:
-        with suppress(QuicConnectionError):
+        with suppress(*_STREAM_OVER):
             self._connection.stop_stream(stream_id, 0)
 
     def consumed(self, stream_id: int, nbytes: int) -> None:

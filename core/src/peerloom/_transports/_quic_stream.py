@@ -10,7 +10,6 @@ from anyio.lowlevel import checkpoint
 from peerloom._errors import StreamReset
 from peerloom._links import MuxedStream
 from peerloom._muxers._byte_queue import ByteQueue
-from peerloom._muxers._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from ._quic_streams import QuicStreams
@@ -46,8 +45,8 @@ class QuicStream(MuxedStream):
         self.heard_at = now
         self.dropped = 0
         self._streams = streams
-        self._readable = Wakeup()
-        self._writable = Wakeup()
+        self._readable = streams.wakeup()
+        self._writable = streams.wakeup()
         self._receiving = False
         self._sending = False
         self._calls = 0

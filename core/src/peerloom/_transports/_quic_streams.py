@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from peerloom._errors import StreamReset
 from peerloom._links import Role
+from peerloom._muxers._wakeup import wakeup_kind
 
 from ._quic_backlog import Backlog, Step
 from ._quic_inbound import InboundIds
@@ -70,6 +71,7 @@ class QuicStreams:
         backlog: what has arrived and is not read.
         accepted: opened by the other side and not yet taken by the swarm.
         check_at: when a held connection is to be looked at again.
+        wakeup: makes what its streams wait by.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class QuicStreams:
         self.backlog = Backlog(settings)
         self.accepted: deque[QuicStream] = deque()
         self.check_at = 0.0
+        self.wakeup = wakeup_kind()
         self._connection = connection
         self._engine = engine
         self._settings = settings

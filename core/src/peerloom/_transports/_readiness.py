@@ -83,5 +83,7 @@ def readiness_of(sock: socket.socket) -> Readiness:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return AskedEachTime(sock)
+        from ._readiness_trio import AskedOfTrio  # noqa: PLC0415 - whoever runs on trio has it
+
+        return AskedOfTrio(sock)
     return AskedEachTime(sock) if sys.platform == "win32" else StandingOrder(sock, loop)

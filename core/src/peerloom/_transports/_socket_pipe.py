@@ -41,14 +41,18 @@ class SocketPipe(EagerPipe):
         """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
         if self._drained:
             self._drained = False
-            await self._wait_readable()
+            if self._closed:
+                raise anyio.ClosedResourceError
+            await self._readiness.wait()
         else:
             await checkpoint()
         while True:
             try:
                 data = self._socket.recv(min(max_bytes, self._read_bytes))
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable()
+                if self._closed:
+                    raise anyio.ClosedResourceError from None
+                await self._readiness.wait()
             except OSError as error:
                 raise self._broken() from error
             else:
@@ -94,11 +98,6 @@ class SocketPipe(EagerPipe):
             anyio.notify_closing(self._socket)
             self._socket.close()
         await checkpoint()
-
-    async def _wait_readable(self) -> None:
-        if self._closed:
-            raise anyio.ClosedResourceError
-        await self._readiness.wait()
 
     def _adapt(self, received: int) -> None:
         self._drained = 0 < received <= SMALL_READ_BYTES
