@@ -24,8 +24,8 @@ ROOT: Final = Path(__file__).parents[2]
 _PEERS: Final = Path(__file__).parent / "peers"
 _OLDEST_NODE: Final = 20
 _OLDEST_RUSTC: Final = "1.85"
-_NODE: Final = f"Node.js {_OLDEST_NODE}"
-_RUST: Final = f"Rust {_OLDEST_RUSTC} with cargo"
+_NODE: Final = f"Node.js {_OLDEST_NODE} or newer"
+_RUST: Final = f"Rust {_OLDEST_RUSTC} or newer with cargo"
 # No other toolchain is fetched, whatever go.mod asks for.
 _GO_ENVIRONMENT: Final = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
 _BUILD_SECONDS: Final = 1200
@@ -65,7 +65,7 @@ def _command_of_py() -> Sequence[str]:
 
 
 def _command_of_go() -> Sequence[str]:
-    _check_go(_tool("go", f"Go {_oldest_go()}"))
+    _check_go(_tool("go", _go_needed()))
     return (str(_build("go", _build_go) / "peer"),)
 
 
@@ -88,7 +88,7 @@ def _install_js(folder: Path) -> None:
 
 
 def _build_go(folder: Path) -> None:
-    command = [_tool("go", f"Go {_oldest_go()}"), "build", "-trimpath", "-ldflags", "-s -w"]
+    command = [_tool("go", _go_needed()), "build", "-trimpath", "-ldflags", "-s -w"]
     _run([*command, "-o", "peer"], folder, _GO_ENVIRONMENT)
 
 
@@ -170,19 +170,23 @@ def _locked(path: Path) -> Iterator[None]:
 def _check_node(node: str) -> None:
     version = _run([node, "--version"], _PEERS)
     if int(version.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
-        raise ToolchainMissing(f"the js peer needs {_NODE} or newer, this is {version.strip()}")
+        raise ToolchainMissing(f"the js peer needs {_NODE}, this is {version.strip()}")
+
+
+def _go_needed() -> str:
+    return f"Go {_oldest_go()} or newer"
 
 
 def _check_rustc(rustc: str) -> None:
     version = _run([rustc, "--version"], _PEERS).split()[1]
     if _numbers(version) < _numbers(_OLDEST_RUSTC):
-        raise ToolchainMissing(f"the rust peer needs {_RUST} or newer, this is {version}")
+        raise ToolchainMissing(f"the rust peer needs {_RUST}, this is {version}")
 
 
 def _check_go(go: str) -> None:
     version = _run([go, "env", "GOVERSION"], ROOT, _GO_ENVIRONMENT).strip().removeprefix("go")
     if _numbers(version) < _numbers(_oldest_go()):
-        raise ToolchainMissing(f"the go peer needs Go {_oldest_go()} or newer, this is {version}")
+        raise ToolchainMissing(f"the go peer needs {_go_needed()}, this is {version}")
 
 
 def _oldest_go() -> str:
@@ -194,10 +198,10 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _tool(name: str, source: str) -> str:
+def _tool(name: str, how: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise ToolchainMissing(f"there is no {name} here: install {source} or newer")
+        raise ToolchainMissing(f"there is no {name} here: install {how}")
     return path
 
 

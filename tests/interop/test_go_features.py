@@ -1,4 +1,4 @@
-"""The go peer's features, by go peers alone: what later rows are proven against works by itself."""
+"""What the go peer does beyond the plays of `test_peers_features`, by go peers alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from .build import ToolchainMissing, command_of
 from .driver import Peer, PeerError, peer
 from .pattern import pattern_sha256
-from .public import ADDRESSES, public_network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 SEED = 11
 TOPIC = "news"
-DCUTR = "/libp2p/dcutr"
 KEY = b"/test/greeting".hex()
 MULTIHASH = (b"\x12\x20" + hashlib.sha256(b"content").digest()).hex()
 _LOOK_SECONDS = 0.05
@@ -158,68 +156,6 @@ async def test_go_relays_and_is_relayed_to() -> None:
         await there.event("reserved", relay=server.id, renewal=True)
 
 
-async def test_go_finds_peers_by_mdns() -> None:
-    with public_network() as network:
-        settings = [
-            {"listen": [f"/ip4/{address}/tcp/0"], "mdns": {"service": "_test._udp"}}
-            for address in ADDRESSES[:2]
-        ]
-        async with (
-            peer("go", namespace=network, **settings[0]) as first,
-            peer("go", namespace=network, **settings[1]) as last,
-        ):
-            for here, there in ((first, last), (last, first)):
-                found = await here.event("discovered", peer=there.id)
-                assert there.address.removesuffix(f"/p2p/{there.id}") in found["addresses"]
-
-
-async def test_go_goes_from_a_relayed_connection_to_a_direct_one() -> None:
-    with public_network() as network:
-        switched: Fields = {"relay": {}, "dcutr": {}}
-        relay: Fields = {"relay": {"server": True}}
-        listens = [[f"/ip4/{address}/tcp/0"] for address in ADDRESSES[:3]]
-        async with (
-            peer("go", namespace=network, listen=listens[0], **relay) as server,
-            peer("go", namespace=network, listen=listens[1], **switched) as there,
-            peer("go", namespace=network, listen=listens[2], **switched) as here,
-        ):
-            for each in (there, here):
-                await each.dial(server.address)
-                await server.event(
-                    "identified", peer=each.id, where=lambda told: DCUTR in told["protocols"]
-                )
-            listening = f"{server.address}/p2p-circuit"
-            [circuit] = (await there.request("listen", address=listening))["addresses"]
-            await here.dial(circuit)
-            await there.event("hole-punched", peer=here.id, error=None)
-            addresses = [
-                each["address"] for each in await there.connections() if each["peer"] == here.id
-            ]
-            assert [each for each in addresses if "/p2p-circuit" not in each]
-
-
-async def test_go_learns_by_autonat_that_it_is_reachable() -> None:
-    with public_network() as network:
-        async with AsyncExitStack() as stack:
-            asking, *servers = [
-                await stack.enter_async_context(
-                    peer(
-                        "go",
-                        namespace=network,
-                        listen=[f"/ip4/{address}/tcp/0"],
-                        autonat={"v2": role},
-                    )
-                )
-                for address, role in zip(ADDRESSES, ["client", *["server"] * 3], strict=False)
-            ]
-            for server in servers:
-                await asking.dial(server.address)
-            listening = asking.address.removesuffix(f"/p2p/{asking.id}")
-            await asking.event(
-                "reachability", address=listening, reachable=True, by="v2", within=30
-            )
-
-
 async def test_go_announces_what_it_is_told_and_listens_where_it_is_told() -> None:
     external = "/ip4/10.1.2.3/tcp/4001"
     async with chain({"external": [external]}, {}) as [told, other]:
@@ -248,8 +184,6 @@ async def test_go_cuts_bytes_into_frames() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"rendezvous": {"point": True}},
-        {"mdns": {"interval_seconds": 1}},
         {"autonat": {"v2": "sometimes"}},
         {"gossipsub": {"signing": "loose"}},
     ],

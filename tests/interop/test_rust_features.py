@@ -127,6 +127,7 @@ async def test_relay_carries_a_circuit_and_dcutr_replaces_it() -> None:
         answer = await behind.request("listen", address=circuit)
         assert answer["addresses"] == [f"{circuit}/p2p/{behind.id}"]
         await behind.event("reserved", relay=relay.id, renewal=False)
+        await behind.event("identified", peer=relay.id)
         await dialer.dial(relay.address)
         await dialer.event("identified", peer=relay.id)
         await dialer.dial(f"{circuit}/p2p/{behind.id}")

@@ -89,3 +89,8 @@ func writeLine(message fields) {
 		log.Fatal(err)
 	}
 }
+
+// list is never null in JSON, as an empty slice may be.
+func list[T any](items []T) []T {
+	return append([]T{}, items...)
+}

@@ -5,10 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"slices"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 type withTopic struct {
@@ -72,7 +70,7 @@ func (g *gossip) mesh(of withTopic) (any, error) {
 }
 
 func (g *gossip) subscribers(of withTopic) (any, error) {
-	return fields{"peers": slices.Concat([]peer.ID{}, g.pubsub.ListPeers(of.Topic))}, nil
+	return fields{"peers": list(g.pubsub.ListPeers(of.Topic))}, nil
 }
 
 func (g *gossip) score(of withPeer) (any, error) {

@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
-	ma "github.com/multiformats/go-multiaddr"
 )
 
 // identified keeps what each peer told of itself last.
@@ -21,8 +18,8 @@ func (i *identified) learn(told event.EvtPeerIdentificationCompleted) {
 	facts := fields{
 		"agent":            told.AgentVersion,
 		"protocol_version": told.ProtocolVersion,
-		"protocols":        slices.Concat([]protocol.ID{}, told.Protocols),
-		"addresses":        slices.Concat([]ma.Multiaddr{}, told.ListenAddrs),
+		"protocols":        list(told.Protocols),
+		"addresses":        list(told.ListenAddrs),
 	}
 	i.mutex.Lock()
 	defer i.mutex.Unlock()

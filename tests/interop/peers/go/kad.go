@@ -12,7 +12,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	ma "github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multihash"
 )
 
@@ -95,7 +94,7 @@ func (k *kad) add(_ context.Context, known toAddress) (any, error) {
 }
 
 func (k *kad) table(context.Context, nothing) (any, error) {
-	return fields{"peers": slices.Concat([]peer.ID{}, k.dht.RoutingTable().ListPeers())}, nil
+	return fields{"peers": list(k.dht.RoutingTable().ListPeers())}, nil
 }
 
 func (k *kad) bootstrap(ctx context.Context, _ nothing) (any, error) {
@@ -107,12 +106,12 @@ func (k *kad) bootstrap(ctx context.Context, _ nothing) (any, error) {
 
 func (k *kad) closest(ctx context.Context, to withKey) (any, error) {
 	peers, err := k.dht.GetClosestPeers(ctx, string(to.Key))
-	return fields{"peers": slices.Concat([]peer.ID{}, peers)}, err
+	return fields{"peers": list(peers)}, err
 }
 
 func (k *kad) find(ctx context.Context, whom withPeer) (any, error) {
 	found, err := k.dht.FindPeer(ctx, whom.Peer)
-	return fields{"addresses": slices.Concat([]ma.Multiaddr{}, found.Addrs)}, err
+	return fields{"addresses": list(found.Addrs)}, err
 }
 
 func (k *kad) put(ctx context.Context, what keyAndValue) (any, error) {
@@ -138,7 +137,7 @@ func (k *kad) providers(ctx context.Context, of withKey) (any, error) {
 		return nil, err
 	}
 	found, err := k.dht.FindProviders(ctx, content)
-	return fields{"peers": slices.Concat([]peer.ID{}, peer.AddrInfosToIDs(found))}, err
+	return fields{"peers": list(peer.AddrInfosToIDs(found))}, err
 }
 
 func contentOf(key hexBytes) (cid.Cid, error) {
