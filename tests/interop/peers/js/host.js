@@ -23,8 +23,10 @@ const READ_BUFFER_BYTES = 17 * 1024 * 1024
 // All connections of a test come from one address, and js-libp2p takes five a second from each.
 const CONNECTIONS_PER_SECOND = 1000
 
-/** `more` is what `features` gives. */
-export async function createHost (settings, more) {
+const NO_FEATURES = { transports: [], peerDiscovery: [], services: {} }
+
+/** `more` is what `features` gives; the benchmarks' worker wants none. */
+export async function createHost (settings, more = NO_FEATURES) {
   return await createLibp2p({
     privateKey: await generateKeyPair(named(KEY_TYPES, settings.identity)),
     addresses: { listen: settings.listen, appendAnnounce: settings.external },
