@@ -252,7 +252,8 @@ async def _kill(within: float, opener: Party, accepter: Party) -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(send)
-        await left.event("stream-opened", protocol=STALL)
+        for party in (left, killed):  # ours opens it before the other side has heard of it
+            await party.event("stream-opened", protocol=STALL)
         killed.kill()
         await left.event("disconnected", peer=killed.id, within=within)
         if left is accepter:
