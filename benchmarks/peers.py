@@ -11,7 +11,14 @@ from tests.interop.build import command_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-LIBP2P: Final = ("peerloom-asyncio", "peerloom-trio", "py-libp2p", "js-libp2p")
+LIBP2P: Final = (
+    "peerloom-asyncio",
+    "peerloom-trio",
+    "py-libp2p",
+    "js-libp2p",
+    "go-libp2p",
+    "rust-libp2p",
+)
 OUR_BACKENDS: Final = {"peerloom-asyncio": "asyncio", "peerloom-trio": "trio"}
 BLOCKING_TLS: Final = "blocking-tls"
 BLOCKING_NOISE: Final = "blocking-noise"
@@ -35,11 +42,18 @@ def _js() -> Sequence[str]:
     return (node, str(_JS_WORKER), str(Path(peer).parent))
 
 
+def _other_mode_of(peer: str) -> Callable[[], Sequence[str]]:
+    """The interop peer's program as a contestant."""
+    return lambda: (*command_of(peer), "bench")
+
+
 _COMMANDS: Final[Mapping[str, Callable[[], Sequence[str]]]] = {
     "peerloom-asyncio": _python("ours", "asyncio"),
     "peerloom-trio": _python("ours", "trio"),
     "py-libp2p": _python("py_libp2p"),
     "js-libp2p": _js,
+    "go-libp2p": _other_mode_of("go"),
+    "rust-libp2p": _other_mode_of("rust"),
     BLOCKING_TLS: _python("blocking", "tls"),
     BLOCKING_NOISE: _python("blocking", "noise"),
     PLAIN_TCP: _python("blocking", "tcp"),

@@ -32,6 +32,8 @@ ROUND_MIB: Final[Mapping[str, int]] = {
     "peerloom-trio": 768,
     "py-libp2p": 96,
     "js-libp2p": 512,
+    "go-libp2p": 1024,
+    "rust-libp2p": 1024,
     "blocking-tls": 1536,
     "blocking-noise": 1536,
 }

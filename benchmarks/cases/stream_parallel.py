@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.benchmark import OURS, Benchmark, Contestant, Measured
+from benchmarks.peers import LIBP2P
 from benchmarks.workers.payload import BLOCK_BYTES
 
 from .bulk import MIB, ROUND_MIB, check, one_stream
@@ -19,16 +20,22 @@ if TYPE_CHECKING:
 
     from .pairs import Pair
 
-_NAMES: Final = ("peerloom-asyncio", "peerloom-trio", "py-libp2p", "js-libp2p")
 _START: Final = {"transport": "tcp", "security": "tls"}
 _STREAMS: Final = 100
 _QUICK_KIB: Final = 64
 # Of each stream; together about as much as one stream carries alone.
-_KIB: Final = {"peerloom-asyncio": 8192, "peerloom-trio": 8192, "py-libp2p": 512, "js-libp2p": 4096}
+_KIB: Final = {
+    "peerloom-asyncio": 8192,
+    "peerloom-trio": 8192,
+    "py-libp2p": 512,
+    "js-libp2p": 4096,
+    "go-libp2p": 8192,
+    "rust-libp2p": 8192,
+}
 
 
 def _settings(options: Options) -> Mapping[str, Any]:
-    sizes = {name: _nbytes(name, options) // 1024 for name in _NAMES if options.wants(name)}
+    sizes = {name: _nbytes(name, options) // 1024 for name in LIBP2P if options.wants(name)}
     return {
         **_START,
         "streams": _STREAMS,
@@ -39,7 +46,7 @@ def _settings(options: Options) -> Mapping[str, Any]:
 
 
 def _contest(options: Options) -> AbstractAsyncContextManager[Sequence[Contestant]]:
-    return contest_of_pairs(_NAMES, _START, options, partial(_contestants, options))
+    return contest_of_pairs(LIBP2P, _START, options, partial(_contestants, options))
 
 
 def _contestants(options: Options, pair: Pair) -> Sequence[Contestant]:

@@ -15,12 +15,11 @@ from benchmarks.registry import BENCHMARKS
 from tests.interop.build import ROOT
 from tests.net.namespaces import missing
 
-_SECONDS = 240  # js-libp2p may have to be installed first
-_WITH_JS = os.environ.get("PEERLOOM_REQUIRE_ALL") == "1"
-# `make test` needs no Node.js; CI does.
-_CONTESTANTS = (
-    "peerloom", "py-libp2p", "blocking", "plain-tcp", *(["js-libp2p"] if _WITH_JS else []),
-)  # fmt: skip
+_SECONDS = 1200  # the other peers may have to be built first
+_WITH_OTHERS = os.environ.get("PEERLOOM_REQUIRE_ALL") == "1"
+# `make test` needs neither Node.js nor Go nor Rust; CI does.
+_OTHERS = ("js-libp2p", "go-libp2p", "rust-libp2p") if _WITH_OTHERS else ()
+_CONTESTANTS = ("peerloom", "py-libp2p", "blocking", "plain-tcp", *_OTHERS)
 
 _ALSO = {
     "latency": {"p99"},

@@ -161,6 +161,7 @@ class Peer(Features, Party):
     def frozen(self) -> Iterator[None]:
         """Stop its process for the time of the block: it hears nothing and says nothing."""
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # till then some of its threads run on
         try:
             yield
         finally:

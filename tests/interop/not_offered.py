@@ -36,8 +36,18 @@ _JS_QUIC_EARLY: Final = (
     "(peerloom._swarm._acquaintances, LOSES_ENDS_OVER_QUIC)"
 )
 
+_RUST_QUIC_RESET: Final = (
+    "it has no reset but dropping a stream, which over QUIC ends it cleanly "
+    "(quinn, send_stream.rs, Drop; libp2p-quic, connection/stream.rs)"
+)
+
 # What the peers' programs speak; rows over other transports are not offered.
-TRANSPORTS: Final = {"js": ("tcp", "quic"), "py": ("tcp",)}
+TRANSPORTS: Final = {
+    "js": ("tcp", "quic"),
+    "py": ("tcp",),
+    "go": ("tcp", "quic"),
+    "rust": ("tcp", "quic"),
+}
 
 # Each line: a scenario by its name, a peer, who dials, and the reason.
 NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
@@ -50,6 +60,7 @@ NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
     ("quic: lazy negotiation: refused", "js", (WE_DIAL,), _JS_QUIC_EARLY),
     ("quic: reset by the accepter", "js", (THEY_DIAL,), _JS_QUIC_RESET),
     ("quic: reset by the opener", "js", (WE_DIAL,), _JS_QUIC_RESET),
+    ("quic: reset by the accepter", "rust", (WE_DIAL,), _RUST_QUIC_RESET),
     ("quic: slow reader: the accepter, 64 MiB pending", "js", (WE_DIAL,), _JS_QUIC_PAUSE),
     ("quic: slow reader: the opener, 64 MiB pending", "js", (THEY_DIAL,), _JS_QUIC_PAUSE),
 )

@@ -46,7 +46,10 @@ class NodePipe(Pipe):
             raise StreamBroken(str(error)) from error
 
     async def _send_end(self) -> None:
-        await self._stream.send_eof()
+        try:
+            await self._stream.send_eof()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise StreamBroken(str(error)) from error
 
     async def _send_reset(self) -> None:
         self._stream.reset()

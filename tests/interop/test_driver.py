@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,21 @@ def test_package_lock_names_no_package_host_and_pins_all_that_is_installed() -> 
     assert "node_modules/@chainsafe/libp2p-quic-linux-x64-gnu" not in unverified
     wanted = lock["packages"][""]["dependencies"]
     assert all(installed[f"node_modules/{name}"]["version"] == wanted[name] for name in wanted)
+
+
+def test_build_of_rust_keeps_the_program_alone() -> None:
+    program = Path(command_or_skip("rust")[0])
+    assert program.is_file()
+    assert not (program.parent / "target").exists()
+
+
+def test_cargo_lock_names_no_package_host_and_pins_all_that_is_built() -> None:
+    lock = tomllib.loads((PEERS / "rust" / "Cargo.lock.in").read_text(encoding="utf-8"))
+    manifest = tomllib.loads((PEERS / "rust" / "Cargo.toml").read_text(encoding="utf-8"))
+    foreign = [each for each in lock["package"] if each["name"] != manifest["package"]["name"]]
+    assert foreign
+    assert all(each["source"] == "@REGISTRY@" and each["checksum"] for each in foreign)
+    locked = {(each["name"], each["version"]) for each in foreign}
+    for name, wanted in manifest["dependencies"].items():
+        version = wanted if isinstance(wanted, str) else wanted["version"]
+        assert (name, version.removeprefix("=")) in locked

@@ -1,4 +1,4 @@
-"""The peers themselves: js-libp2p and py-libp2p agree with each other and with README.md.
+"""The peers themselves: other implementations agree with each other and with README.md.
 
 They meet over Noise; over TLS py-libp2p's certificate is refused by js-libp2p (its libp2p
 extension does not come first).
@@ -22,7 +22,21 @@ MIB = 1024 * 1024
 SEED = 7
 
 pytestmark = [
-    pytest.mark.parametrize(("dialer", "listener"), [("js", "py"), ("py", "js")]),
+    pytest.mark.parametrize(
+        ("dialer", "listener"),
+        [
+            ("js", "py"),
+            ("py", "js"),
+            ("go", "js"),
+            ("js", "go"),
+            ("rust", "js"),
+            ("js", "rust"),
+            ("rust", "py"),
+            ("py", "rust"),
+            ("rust", "go"),
+            ("go", "rust"),
+        ],
+    ),
 ]
 
 
@@ -72,6 +86,14 @@ async def test_peers_carry_bytes_both_ways(dialer: str, listener: str) -> None:
         assert returned["received_sha256"] == expected
         ended = await there.event("stream-ended", protocol="/test/half-close/1")
         assert (ended["how"], ended["received_sha256"]) == ("end", expected)
+
+
+async def test_peers_see_an_end_that_comes_with_the_last_bytes(dialer: str, listener: str) -> None:
+    async with connected(dialer, listener) as (here, there):
+        await here.event("identified", peer=there.id)  # from now on it need not ask what is spoken
+        for nbytes in (1, 1000, 10_000):
+            [echoed] = (await here.run("echo", there.id, nbytes, SEED))["streams"]
+            assert echoed["received_sha256"] == pattern_sha256(SEED, nbytes)
 
 
 async def test_peers_see_resets(dialer: str, listener: str) -> None:

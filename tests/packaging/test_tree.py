@@ -13,6 +13,7 @@ REGISTRY = re.compile(
     r"|(?<![\w.])(?:registry|index|static|files|proxy|deb|repo\d*)\.[a-z0-9-]+\.(?:org|com|io|dev)"
     r"|\"resolved\": \"http|registry\+(?:http|sparse)|sparse\+http"
     r"|--(?:extra-)?index[-]url|--trusted[-]host"
+    r"|\b(?:crates\.io|pypi\.org|npmjs\.(?:org|com)|proxy\.golang\.org)\b"
 )
 MACHINE_PATH = re.compile(r"(?<![\w.~$})/-])/(?:work|root|home|Users)/\w")
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
@@ -43,6 +44,9 @@ def test_no_file_contains_a(forbidden: re.Pattern[str]) -> None:
         (REGISTRY, "https://" + "pypi" + ".example/simple"),
         (REGISTRY, "registry" + ".npm" + "js.org"),
         (REGISTRY, '"resolved": ' + '"https://somewhere.example/x.tgz"'),
+        (REGISTRY, 'source = "registry' + '+https://somewhere.example/index"'),
+        (REGISTRY, "crates" + ".io"),
+        (REGISTRY, "GOPROXY=" + "proxy" + ".golang.org,direct"),
         (REGISTRY, "-" + "-index-url https://somewhere.example"),
         (MACHINE_PATH, "see /" + "home/somebody/notes"),
         (UNFINISHED, "# TO" + "DO: later"),

@@ -25,7 +25,7 @@ const CONNECTIONS_PER_SECOND = 1000
 
 const NO_FEATURES = { transports: [], peerDiscovery: [], services: {} }
 
-/** `more` is what `features` gives. */
+/** `more` is what `features` gives; the benchmarks' worker wants none. */
 export async function createHost (settings, more = NO_FEATURES) {
   return await createLibp2p({
     privateKey: await generateKeyPair(named(KEY_TYPES, settings.identity)),

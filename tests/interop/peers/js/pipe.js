@@ -26,7 +26,7 @@ export class Pipe {
     stream.addEventListener('close', event => this.#finish(event.error))
     this.#pause()
     stream.addEventListener('message', event => this.#take(event.data))
-    if (stream.readableEnded) this.#finish()
+    this.#finishIfEnded()
   }
 
   /** The next bytes, or null at the clean end; throws StreamBroken after any other end. */
@@ -39,6 +39,7 @@ export class Pipe {
   /** What `read` gives, as it comes from the stream. */
   async receive () {
     while (this.#queue.length === 0) {
+      this.#finishIfEnded()
       if (this.#error != null) throw this.#error
       if (this.#over) return null
       const woken = new Promise(resolve => { this.#wake = resolve })
@@ -94,6 +95,12 @@ export class Pipe {
     // pause from within would be undone and the stream would fill its buffer and reset itself.
     if (this.#queuedBytes >= HIGH_WATER_BYTES) queueMicrotask(() => this.#pause())
     this.#wake()
+  }
+
+  // A stream tells of its end once, which may be while the negotiation of its protocol still holds
+  // the bytes that came before and gives them back.
+  #finishIfEnded () {
+    if (this.#stream.readableEnded) this.#finish()
   }
 
   #finish (error) {
