@@ -20,7 +20,7 @@ METADATA := $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
 PACKAGES := $(METADATA:%/pyproject.toml=%)
 TYPED := core plugins tests scripts $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
 
-.PHONY: help setup demo test hostile check lint types metadata interop bench constraints clean
+.PHONY: help setup demo test hostile check lint types metadata peers interop bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,9 +47,11 @@ test: $(INSTALLED) ## all quick tests but those against other implementations
 hostile: $(INSTALLED) ## peers that attack, flood, stall and lie, quick tests and slow ones
 	$(BIN)/python -m pytest tests/hostile $(ARGS)
 
-interop: $(INSTALLED) ## the tests against other implementations of libp2p (needs Node.js 20)
+peers: $(INSTALLED) ## build the programs around other implementations (Node.js 20, Go, Rust), once
 	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"
 	$(BIN)/python -m tests.interop.build
+
+interop: peers ## the tests against other implementations of libp2p
 	$(BIN)/python -m pytest tests/interop --numprocesses $(WORKERS) --dist worksteal \
 		--matrix docs/interop.md $(ARGS)
 
