@@ -23,6 +23,7 @@ from peerloom._commands import (
     Ping,
     Protect,
 )
+from peerloom._dispatch import Reply
 from peerloom._errors import (
     CommandError,
     CommandTimedOut,
@@ -111,6 +112,7 @@ async def test_plain_handler_answers_in_the_turn_that_takes_the_command() -> Non
         (StreamLimitReached("full"), StreamLimitReached),
         (CancelledError(), RuntimeError),
         (SystemExit(4), PluginError),
+        (BaseExceptionGroup("both", [ValueError(), CancelledError()]), RuntimeError),
     ],
 )
 async def test_what_a_plain_handler_raises_is_the_answer(
@@ -133,6 +135,17 @@ async def test_plain_handler_may_give_what_is_to_be_awaited() -> None:
 
     async with running(answering(Echo.handled_by(lambda command: later(command.text)))) as bench:
         assert await bench.client.call(Echo("x")) == "x"
+
+
+async def test_reply_that_a_plain_handler_gave_to_a_caller_who_has_gone_is_forgotten() -> None:
+    call: Call[Any] = Call(Echo("x"), inf)
+    ended: list[Any] = []
+    reply: Reply[Any] = Reply(on_end=ended.append)
+    rest = call.answer_at_once(lambda _: reply)
+    assert rest is reply
+    call.abandon()
+    await call.answer_later(rest)
+    assert ended == [reply]
 
 
 async def test_command_whose_time_was_up_in_the_queue_reaches_no_handler() -> None:
@@ -218,7 +231,7 @@ async def test_stream_answered_to_a_caller_who_has_gone_is_reset() -> None:
     second: Call[Any] = Call(Echo("x"), inf)
     rest = second.answer_at_once(answer)
     assert rest is not None
-    await rest
+    await second.answer_later(rest)
     assert late.was_reset
 
     third: Call[Any] = Call(Echo("x"), inf)

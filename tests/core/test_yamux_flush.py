@@ -118,3 +118,41 @@ async def test_streams_that_were_woken_together_speak_together() -> None:
         assert pipes[1].asked == 0
         for stream in streams:
             await stream.aclose()
+
+
+async def _answer_each(stream: YamuxStream, sizes: list[int]) -> None:
+    for size in sizes:
+        left = size
+        while left:
+            left -= len(await stream.receive(left))
+        await stream.send(b"ok")
+
+
+async def test_a_large_question_beside_stalled_streams_is_sent_to_its_end() -> None:
+    """More than a stream's share: what is sent at once must not wake it before it waits."""
+    large, small, last = [4 << 20] * 6, [3, 3], 300 << 10
+    async with (
+        _linked(most_bytes=1 << 20) as (dialer, listener, _),
+        anyio.create_task_group() as tasks,
+    ):
+        here = await dialer.open_stream()
+
+        async def ask(size: int) -> None:
+            await here.send(bytes(size))
+            assert await here.receive() == b"ok"
+
+        with anyio.fail_after(20):
+            tasks.start_soon(here.send, b"")
+            there = await listener.accept_stream()
+            tasks.start_soon(_answer_each, there, [*large, *small, last])
+            for size in large:
+                await ask(size)
+            assert here._state.send_window > last  # it has grown, and is not what holds it
+            for _ in range(4):
+                stalled = await dialer.open_stream()
+                tasks.start_soon(stalled.send, bytes(2 << 20))
+                await listener.accept_stream()
+            await anyio.wait_all_tasks_blocked()
+            for size in [*small, last]:
+                await ask(size)
+        tasks.cancel_scope.cancel()

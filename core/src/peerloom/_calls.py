@@ -84,21 +84,22 @@ class Call(Generic[R]):
         if self._scope is not None:
             self._scope.cancel()
 
-    def answer_at_once(self, function: Callable[[Any], Any]) -> Coroutine[Any, Any, None] | None:
-        """Call the handler; gives what is left to do in a task, if anything is."""
+    def answer_at_once(self, function: Callable[[Any], Any]) -> Awaitable[R] | None:
+        """Call the handler; gives what is left for `answer_later` or `discard`, if anything is."""
         try:
             result = function(self.command)
+            if isinstance(result, Awaitable):
+                return result
         except BaseException as error:  # noqa: BLE001 - what must pass is raised again
             self._fail(of_plain_code(error))
-            return None
-        if isinstance(result, Awaitable):
-            return self._answer_later(result)
-        self._deliver(result)
+        else:
+            self._deliver(result)
         return None
 
-    async def _answer_later(self, awaitable: Awaitable[R]) -> None:
+    async def answer_later(self, awaitable: Awaitable[R]) -> None:
+        """Await what the handler gave, unless the caller has gone."""
         if self._abandoned or self.reply.settled:
-            _discard(awaitable)
+            discard(awaitable)
             return
         with anyio.CancelScope() as self._scope:
             try:
@@ -120,9 +121,12 @@ class Call(Generic[R]):
             _release(result)
 
 
-def _discard(awaitable: Awaitable[object]) -> None:
+def discard(awaitable: Awaitable[object]) -> None:
+    """Nobody is going to await it."""
     if isinstance(awaitable, Coroutine):
         awaitable.close()
+    elif isinstance(awaitable, Reply):
+        awaitable.forgo()
 
 
 def _release(result: object) -> None:

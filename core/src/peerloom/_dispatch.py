@@ -215,6 +215,11 @@ class Reply(Generic[R]):
             await self._wait_for_settling()
         return self.result()
 
+    def forgo(self) -> None:
+        """One that was to await it is not going to; with nobody else, nothing more comes of it."""
+        if not self._waiting:
+            self._ended()
+
     def __await__(self) -> Generator[Any, Any, R]:
         return self.wait().__await__()
 

@@ -185,7 +185,10 @@ def of_async_code(error: BaseException) -> BaseException:
 
 def of_plain_code(error: BaseException) -> BaseException:
     """What plain code raised, or a RuntimeError in place of what would cancel the node's task."""
-    if isinstance(error, (Exception, SystemExit, KeyboardInterrupt, BaseExceptionGroup)):
+    harmless = (Exception, SystemExit, KeyboardInterrupt)
+    if isinstance(error, harmless):
+        return error
+    if isinstance(error, BaseExceptionGroup) and error.split(harmless)[1] is None:
         return error
     replacement = RuntimeError(f"it raised {type(error).__name__}, although nobody cancels it")
     replacement.__cause__ = error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from attrs import frozen
 
+from ._calls import discard
 from ._dispatch import Handler, Reply, name_of, never_runs_at_once
 from ._errors import (
     CommandError,
@@ -149,12 +150,20 @@ class PluginLife:
             return
         try:
             alarm = self._loop.wake_at(call.deadline, call.time_out, "the deadline of a command")
+        except PluginError as error:
+            self._refuse(call, rest, error)
+            return
+        self._calls.add(call)
+        try:
             self._start(self._run_call(rest, call, alarm), "a command handler")
         except PluginError as error:
-            rest.close()
-            call.reply.fail(CommandError(str(error)))
-        else:
-            self._calls.add(call)
+            alarm.cancel()
+            self._calls.discard(call)
+            self._refuse(call, rest, error)
+
+    def _refuse(self, call: Call[Any], rest: Awaitable[Any], error: PluginError) -> None:
+        discard(rest)
+        call.reply.fail(CommandError(str(error)))
 
     def failed(self, where: str, error: BaseException) -> None:
         """A timer, a task or the like raised: this life ends and another begins later."""
@@ -242,11 +251,9 @@ class PluginLife:
         with Seam(partial(self.failed, f"task {name_of(function)}")):
             await function(*args)
 
-    async def _run_call(
-        self, rest: Coroutine[Any, Any, None], call: Call[Any], alarm: Timer
-    ) -> None:
+    async def _run_call(self, rest: Awaitable[Any], call: Call[Any], alarm: Timer) -> None:
         try:
-            await rest
+            await call.answer_later(rest)
         finally:
             alarm.cancel()
             self._calls.discard(call)

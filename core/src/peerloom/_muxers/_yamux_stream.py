@@ -130,7 +130,9 @@ class YamuxStream(MuxedStream):
         self._raise_if_unwritable()
         taken = self._session.write(self._state, data)
         self._writes += 1
-        if not (self._speaks_once and self._writes == 1 and self._link.flush_now()):
+        # Whoever has more to send waits for room, and must not have been woken for it already.
+        alone = self._speaks_once and self._writes == 1 and taken == len(data)
+        if not (alone and self._link.flush_now()):
             self._link.wake_writer()
         return taken
 
