@@ -277,7 +277,11 @@ async def test_peers_take_every_switch(kind: str) -> None:
     assert "/ip4/11.0.0.1/tcp/4001" in {
         address.removesuffix(f"/p2p/{switched.id}") for address in told["addresses"]
     }
-    assert any(protocol.startswith("/meshsub/") for protocol in told["protocols"])
+    # Asked early enough, rust answers identify before it knows all of its protocols, and tells of
+    # the others only if it has been answered itself (libp2p-identify, handler.rs,
+    # LocalProtocolsChange). That gossipsub is on, its mesh has shown.
+    if kind != "rust":
+        assert any(protocol.startswith("/meshsub/") for protocol in told["protocols"])
     assert "/test/kad/1.0.0" not in told["protocols"]
 
 
