@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,8 +11,10 @@ import pytest
 
 from peerloom._transports._readiness import StandingOrder, readiness_of
 
+from .plugin_kit import eventually
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from peerloom._transports._readiness import Readiness
 
@@ -22,7 +24,7 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket, Readiness]]:
     here, there = socket.socketpair()
     with here, there:
         here.setblocking(False)  # noqa: FBT003
-        readiness = readiness_of(here)
+        readiness = readiness_of(here, lambda: None)
         yield here, there, readiness
         readiness.close()
 
@@ -69,6 +71,43 @@ async def test_the_end_is_something_to_read() -> None:
         there.shutdown(socket.SHUT_WR)
         assert await is_told(readiness)
         assert here.recv(1) == b""
+
+
+async def test_the_one_that_leads_is_told_in_the_stead_of_the_one_that_waits() -> None:
+    with sockets() as (here, there, _):
+
+        def read() -> None:
+            with suppress(BlockingIOError):
+                here.recv(10)
+
+        readiness = readiness_of(here, read)
+        told = list[str]()
+
+        async def wait(name: str, kind: Callable[[], Awaitable[None]]) -> None:
+            await kind()
+            read()
+            told.append(name)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, "reader", readiness.wait)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(wait, "leader", readiness.lead)
+            await anyio.wait_all_tasks_blocked()
+            there.send(b"x")
+            await eventually(lambda: told == ["leader"])
+            there.send(b"x")
+            await eventually(lambda: told == ["leader", "reader"])
+        readiness.close()
+
+
+async def test_interrupting_wakes_both() -> None:
+    with sockets() as (_, _, readiness), anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(readiness.wait)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(readiness.lead)
+            await anyio.wait_all_tasks_blocked()
+            readiness.interrupt()
 
 
 async def test_closing_wakes_who_waits() -> None:

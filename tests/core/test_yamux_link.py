@@ -219,8 +219,7 @@ async def test_an_end_that_the_records_call_unclean_is_the_cause():
             raise RecordError("cut short")
 
     one, other = pipe_pair()
-    link = make_link(one, Role.DIALER)
-    link._records = Truncated()
+    link = make_link(one, Role.DIALER, records=Truncated())
     assert isinstance(await outcome_of(link, other.aclose), RecordError)
 
 
@@ -230,8 +229,7 @@ async def test_a_tampered_record_is_the_cause():
             raise RecordError("tampered with")
 
     one, other = pipe_pair()
-    link = make_link(one, Role.DIALER)
-    link._records = Tampered()
+    link = make_link(one, Role.DIALER, records=Tampered())
 
     async def act():
         await other.send(b"x")

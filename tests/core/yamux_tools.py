@@ -31,6 +31,7 @@ from peerloom._runtime import SystemRuntime
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from peerloom._links import RecordLayer
     from peerloom._muxers._yamux_link import YamuxLink
     from peerloom._unread import UnreadLedger
 
@@ -195,11 +196,20 @@ def pipe_pair(capacity: int = 256 * 1024) -> tuple[Pipe, Pipe]:
 
 
 def make_link(
-    pipe: ByteStream, role: Role, *, ledger: UnreadLedger | None = None, **settings: Any
+    pipe: ByteStream,
+    role: Role,
+    *,
+    ledger: UnreadLedger | None = None,
+    records: RecordLayer | None = None,
+    **settings: Any,
 ) -> YamuxLink:
     key = KeyPair.from_seed(bytes(32)).public_key
     secured = Secured(
-        peer=key.peer_id, public_key=key, records=NullRecords(), muxer=None, early_data=[]
+        peer=key.peer_id,
+        public_key=key,
+        records=records or NullRecords(),
+        muxer=None,
+        early_data=[],
     )
     raw = RawLink(stream=pipe, local_address=ADDRESS, remote_address=ADDRESS)
     return Yamux(SystemRuntime(), YamuxSettings(**settings), ledger).upgrade(secured, raw, role)

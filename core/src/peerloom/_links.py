@@ -15,7 +15,7 @@ from anyio.abc import ByteStream
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from multiaddr import Multiaddr
@@ -61,11 +61,38 @@ class DialOptions:
 
 
 class EagerPipe(ByteStream):
-    """A byte pipe that may take bytes without waiting; only while no `send` is under way."""
+    """A byte pipe that may take and give bytes without waiting.
+
+    One task waits in `receive`, its reader. Another may go before it with `lead`: it is told in
+    the reader's stead when something comes, once, and takes that with `receive_now`.
+    """
+
+    @property
+    @abstractmethod
+    def may_be_led(self) -> bool:
+        """Whether nothing is there and little is to be expected: bulk is the reader's."""
 
     @abstractmethod
     def send_now(self, data: bytes | bytearray | memoryview) -> int:
-        """Take what it can take at once; how many bytes that is, none if it is broken."""
+        """Take what it can take at once; how many bytes that is, none if it is broken.
+
+        Only while no `send` is under way.
+        """
+
+    @abstractmethod
+    def receive_now(self, max_bytes: int) -> bytes:
+        """What is there, or nothing; that the pipe has ended is left to the next `receive`."""
+
+    @abstractmethod
+    def lead(self) -> Awaitable[None]:
+        """Wait until something may be there, or for `interrupt`; one task at a time.
+
+        Raises `anyio.ClosedResourceError`.
+        """
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Wake who leads; let `receive` give nothing, once, if there is nothing to give."""
 
 
 @frozen

@@ -86,5 +86,5 @@ def _clock_of_running_loop() -> Callable[[], float]:
     if runs_on_trio():
         import trio  # noqa: PLC0415 - it is not imported for those that run on asyncio
 
-        return trio.current_time
+        return trio.lowlevel.current_clock().current_time
     return asyncio.get_running_loop().time

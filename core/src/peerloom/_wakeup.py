@@ -7,6 +7,7 @@ of what a small message costs a node. These two stand on what asyncio and trio a
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ._backend import runs_on_trio
@@ -65,8 +66,11 @@ class AsyncioWakeup:
 
 def wakeup_kind() -> Callable[[], Wakeup]:
     """What makes wakeups for the running event loop."""
-    if runs_on_trio():
-        from ._wakeup_trio import TrioWakeup  # noqa: PLC0415 - it needs trio
+    return _trio_wakeup() if runs_on_trio() else AsyncioWakeup
 
-        return TrioWakeup
-    return AsyncioWakeup
+
+@cache
+def _trio_wakeup() -> Callable[[], Wakeup]:
+    from ._wakeup_trio import TrioWakeup  # noqa: PLC0415 - it needs trio
+
+    return TrioWakeup

@@ -14,6 +14,7 @@ from peerloom._wakeup import wakeup_kind
 
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_idle import until_ping_due
+from ._yamux_reader import READ_BYTES, LinkReader
 from ._yamux_stream import YamuxStream
 from ._yamux_unread import shed
 
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     from ._yamux_state import StreamState
 
 PROTOCOL_ID: Final = "/yamux/1.0.0"
-# What one system call may bring.
-READ_BYTES: Final = 1024 * 1024
-
 # That many may speak for themselves when they were woken at once: one that begins often comes
 # along with the end of another.
 FEW_STREAMS: Final = 2
+# How long the writer waits for more: who has opened a stream speaks in the second turn after it.
+TURNS_TO_SPEAK: Final = 3
 
 
 class YamuxLink(MuxedLink):
@@ -70,6 +70,7 @@ class YamuxLink(MuxedLink):
         self._unsent: Buffer = b""
         self._settings = settings
         self._session = session
+        self.reader = LinkReader(raw.stream, secured.records, session, self.now, self._dispatch)
         self._entry = ledger.open(self)
         self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
@@ -183,10 +184,7 @@ class YamuxLink(MuxedLink):
 
     async def _read(self) -> None:
         try:
-            await self._handle(self._early)
-            while self._session.remote_reason is None:
-                data = await self._pipe.receive(READ_BYTES)
-                await self._handle(self._records.open(data))
+            await self.reader.run(self._early)
         except anyio.EndOfStream:
             self._end(cause_of_eof(self._records, inside_frame=self._session.inside_frame))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
@@ -200,17 +198,6 @@ class YamuxLink(MuxedLink):
             self._end(cause_of_go_away(self._session.remote_reason))
         finally:
             self._read_ended.set()
-
-    async def _handle(self, pieces: list[bytes]) -> None:
-        session, now = self._session, self.now()
-        for piece in pieces:
-            more = session.receive_data(piece, now)
-            while more:
-                self._dispatch()
-                await checkpoint()
-                now = self.now()
-                more = session.receive_more(now)
-        self._dispatch()
 
     def _dispatch(self) -> None:
         if woken := self._wake_streams():
@@ -241,8 +228,7 @@ class YamuxLink(MuxedLink):
                     await self._write_once()
                 else:
                     await self._work.wait()
-                    if self._session.has_output:
-                        await checkpoint()  # whoever spoke may go on, or send it while waiting
+                    await self._let_speak()
             await self._say_goodbye()
         except RecordError as error:
             self._cannot_seal(error)
@@ -250,6 +236,12 @@ class YamuxLink(MuxedLink):
             await self._let_reader_finish()
             if not self._ending:
                 self._end(cause_of_break(error))
+
+    async def _let_speak(self) -> None:
+        """Whoever spoke may go on, or send it while waiting: one write costs as much as that."""
+        for _ in range(TURNS_TO_SPEAK):
+            if self._session.has_output:
+                await checkpoint()
 
     def _cannot_seal(self, error: RecordError) -> None:
         """The nonces are used up, or the reader broke the records."""

@@ -28,6 +28,7 @@ class YamuxStream(MuxedStream):
 
     def __init__(self, link: YamuxLink, session: YamuxSession, state: StreamState) -> None:
         self._link = link
+        self._reader = link.reader
         self._session = session
         self._state = state
         self._readable = link.wakeup()
@@ -38,6 +39,7 @@ class YamuxStream(MuxedStream):
         self._calls = 0
         self._writes = 0  # since it waited for something to read
         self._speaks_once = False
+        self._rounds = 0
 
     def __repr__(self) -> str:
         return f"<YamuxStream {self._state.id}>"
@@ -55,7 +57,10 @@ class YamuxStream(MuxedStream):
             while not (data := self._session.read(self._state, max_bytes)):
                 self._raise_if_unreadable()
                 self._about_to_wait()
-                await self._readable.wait()
+                if self._rounds > 1:
+                    await self._reader.until_readable(self, self._readable)
+                else:
+                    await self._readable.wait()
         finally:
             self._receiving = False
         if self._state.in_urgent:
@@ -97,7 +102,8 @@ class YamuxStream(MuxedStream):
             self._raise_if_unwritable()
             self._session.write_eof(self._state)
         self._link.wake_writer()
-        await checkpoint()
+        if self._turn_is_over():
+            await checkpoint()
 
     async def aclose(self) -> None:
         """Close both halves; what was sent is still delivered, in the background."""
@@ -106,7 +112,8 @@ class YamuxStream(MuxedStream):
             self._session.close(self._state, self._link.now())
             self._link.wake_writer()
             self.wake()
-        await checkpoint()
+        if self._turn_is_over():
+            await checkpoint()
 
     def reset(self) -> None:
         """End both halves at once."""
@@ -118,6 +125,7 @@ class YamuxStream(MuxedStream):
         """Let the tasks that wait look again."""
         self._readable.set()
         self._writable.set()
+        self._reader.wake(self)
 
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
@@ -143,8 +151,10 @@ class YamuxStream(MuxedStream):
 
         To wake the writer, who would find nothing to do, was a sixth of what an echo costs.
         """
+        self._calls = 0
         if self._writes:
             self._speaks_once = self._writes == 1
+            self._rounds = self._rounds + 1 if self._speaks_once else 0
             self._writes = 0
             if self._state.outgoing.size:
                 self._link.flush_now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
@@ -12,13 +12,25 @@ from peerloom._backend import runs_on_trio
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 
 class Readiness(Protocol):
-    """Of one socket; one task may wait at a time."""
+    """Of one socket; one task, its reader, may `wait` at a time, and one `lead`."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether there can be a task that leads."""
+        ...
 
     async def wait(self) -> None:
-        """Until there is something to read; raises `anyio.ClosedResourceError` when closed."""
+        """Until there may be something to read; raises `anyio.ClosedResourceError` when closed."""
+
+    async def lead(self) -> None:
+        """The same, in the stead of the task that waits."""
+
+    def interrupt(self) -> None:
+        """Let all that wait look again."""
 
     def close(self) -> None:
         """The socket is about to be closed."""
@@ -27,12 +39,20 @@ class Readiness(Protocol):
 class AskedEachTime:
     """By anyio, which tells the event loop of the socket before each wait."""
 
+    leads: Final = False
+
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
 
     async def wait(self) -> None:
         """See `Readiness`."""
         await anyio.wait_readable(self._socket)
+
+    lead = wait
+
+    def interrupt(self) -> None:
+        """See `Readiness`."""
+        anyio.notify_closing(self._socket)
 
     def close(self) -> None:
         """See `Readiness`; whoever closes the socket notifies anyio, of writers as well."""
@@ -42,13 +62,19 @@ class StandingOrder:
     """An asyncio loop knows the socket until it is read without having been waited for.
 
     To add and remove a reader for each wait was the largest part of what asyncio adds to the
-    latency of a small message.
+    latency of a small message. The socket is read as soon as the loop tells: a turn later, when
+    the task that waited has read it, the loop would have told once more.
     """
 
-    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    leads: Final = True
+
+    def __init__(
+        self, sock: socket.socket, loop: asyncio.AbstractEventLoop, read: Callable[[], None]
+    ) -> None:
         self._number = sock.fileno()
         self._loop = loop
-        self._waiter: asyncio.Future[None] | None = None
+        self._read = read
+        self._waiters: list[asyncio.Future[None]] = []  # the last one is told
         self._ordered = False
 
     async def wait(self) -> None:
@@ -56,23 +82,34 @@ class StandingOrder:
         if not self._ordered:
             self._loop.add_reader(self._number, self._tell)
             self._ordered = True
-        self._waiter = self._loop.create_future()
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
+            self._waiters.remove(waiter)
+
+    lead = wait
+
+    def interrupt(self) -> None:
+        """See `Readiness`."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def close(self) -> None:
         """See `Readiness`."""
         self._withdraw()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(anyio.ClosedResourceError())
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(anyio.ClosedResourceError())
 
     def _tell(self) -> None:
-        if self._waiter is None:
+        if not self._waiters:
             self._withdraw()  # the loop would call again at every turn
-        elif not self._waiter.done():
-            self._waiter.set_result(None)
+        elif not self._waiters[-1].done():
+            self._read()
+            self._waiters[-1].set_result(None)
 
     def _withdraw(self) -> None:
         if self._ordered:
@@ -80,12 +117,12 @@ class StandingOrder:
             self._loop.remove_reader(self._number)
 
 
-def readiness_of(sock: socket.socket) -> Readiness:
-    """The kind that suits the running event loop."""
+def readiness_of(sock: socket.socket, read: Callable[[], None]) -> Readiness:
+    """The kind that suits the running event loop; it may `read` the socket before it tells."""
     if runs_on_trio():
         from ._readiness_trio import AskedOfTrio  # noqa: PLC0415 - it needs trio
 
         return AskedOfTrio(sock)
     if sys.platform == "win32":
         return AskedEachTime(sock)
-    return StandingOrder(sock, asyncio.get_running_loop())
+    return StandingOrder(sock, asyncio.get_running_loop(), read)

@@ -33,30 +33,49 @@ class SocketPipe(EagerPipe):
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._readiness = readiness_of(sock)
+        self._readiness = readiness_of(sock, self._read)
         self._read_bytes = LEAST_READ_BYTES
+        self._held = b""  # what was read and nobody has taken yet
+        self._end: Exception | None = None
         self._drained = False
+        self._interrupted = False
         self._closed = False
+
+    @property
+    def may_be_led(self) -> bool:
+        """See `EagerPipe`."""
+        return self._drained and self._readiness.leads and self._end is None
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
-        if self._drained:
-            self._drained = False
+        if self._drained and not self._held:
             await self._readable()
         else:
             await checkpoint()
-        while True:
-            try:
-                data = self._socket.recv(min(max_bytes, self._read_bytes))
-            except (BlockingIOError, InterruptedError):
-                await self._readable()
-            except OSError as error:
-                raise self._broken() from error
-            else:
-                self._adapt(len(data))
-                if not data:
-                    raise anyio.EndOfStream
-                return data
+        while not (data := self.receive_now(max_bytes)):
+            if self._end is not None:
+                raise self._end
+            if self._interrupted:
+                self._interrupted = False
+                return b""
+            await self._readable()
+        return data
+
+    def receive_now(self, max_bytes: int) -> bytes:
+        """See `EagerPipe`."""
+        if not self._held:
+            self._read()
+        data, self._held = self._held[:max_bytes], self._held[max_bytes:]
+        return data
+
+    def lead(self) -> Awaitable[None]:
+        """See `EagerPipe`."""
+        return self._readiness.lead()
+
+    def interrupt(self) -> None:
+        """See `EagerPipe`."""
+        self._interrupted = True
+        self._readiness.interrupt()
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Hand all of it to the system, waiting only while its buffer is full.
@@ -68,7 +87,7 @@ class SocketPipe(EagerPipe):
             try:
                 left = left[self._socket.send(left) :]
             except (BlockingIOError, InterruptedError):
-                await anyio.wait_writable(self._socket)
+                await self._writable()
             except OSError as error:
                 raise self._broken() from error
 
@@ -100,6 +119,28 @@ class SocketPipe(EagerPipe):
         if self._closed:
             raise anyio.ClosedResourceError
         return self._readiness.wait()
+
+    async def _writable(self) -> None:
+        try:
+            await anyio.wait_writable(self._socket)
+        except anyio.ClosedResourceError:  # or woken by `interrupt`
+            if self._closed:
+                raise
+
+    def _read(self) -> None:
+        if self._held or self._end is not None:
+            return
+        try:
+            self._held = self._socket.recv(self._read_bytes)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._end = self._broken()
+            self._end.__cause__ = error
+            return
+        if not self._held:
+            self._end = anyio.EndOfStream()
+        self._adapt(len(self._held))
 
     def _adapt(self, received: int) -> None:
         self._drained = 0 < received <= SMALL_READ_BYTES
