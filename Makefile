@@ -18,9 +18,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 METADATA := $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
 PACKAGES := $(METADATA:%/pyproject.toml=%)
-TYPED := core plugins tests scripts $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
+TYPED := core plugins tests scripts docs $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
 
-.PHONY: help setup demo test hostile check lint types metadata peers interop bench constraints clean
+.PHONY: help setup demo test hostile check lint types metadata peers interop bench docs constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -74,9 +74,13 @@ metadata: $(INSTALLED)
 bench: $(INSTALLED) ## measure against other implementations: one (NAME=...) or all
 	$(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
 
+docs: $(INSTALLED) ## build the documentation into build/docs; a broken link is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet \
+		docs build/docs $(ARGS)
+
 constraints: ## choose the newest versions of all dependencies and pin them in constraints.txt
 	@sh scripts/prerequisites.sh "$(PYTHON)"
 	$(PYTHON) scripts/constraints.py
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
