@@ -25,9 +25,12 @@ STARTS: Final = {"asyncio": "asyncio.run(main())", "trio": "trio.run(main)"}
 
 
 def backends_of(program: str) -> tuple[str, ...]:
-    """Where a program runs: on both, if it starts its own loop as ours do."""
-    is_async = any(start in program for start in STARTS.values())
-    return BACKENDS if is_async else ("as it is",)
+    """Where a program runs: on both, unless it uses more of one than its start."""
+    for backend, start in STARTS.items():
+        if start in program:
+            is_bound = f"{backend}." in program.replace(start, "")
+            return (backend,) if is_bound else BACKENDS
+    return ("as it is",)
 
 
 def on(backend: str, program: str) -> str:

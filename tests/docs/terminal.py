@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,8 +54,9 @@ class Terminal:
 
     def end(self) -> None:
         """Interrupt what runs, the last first."""
-        while self._running:
-            self._running.pop().end()
+        with ExitStack() as stack:
+            for one in self._running:
+                stack.callback(one.end)
 
     def _environment(self) -> dict[str, str]:
         clean = {name: text for name, text in os.environ.items() if name[:8] != "PEERLOOM"}
@@ -81,13 +82,14 @@ class _Background:
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
+            ["bash", "-c", command],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -97,7 +99,8 @@ class _Background:
         deadline = time.monotonic() + SECONDS
         with self._changed:
             while not (is_enough and is_enough(view(self._printed))):
-                patience = deadline - time.monotonic() if is_enough else QUIET_SECONDS
+                is_patient = is_enough or not self._lines
+                patience = deadline - time.monotonic() if is_patient else QUIET_SECONDS
                 came = self._changed.wait(patience)
                 if not came or self._process.poll() is not None:
                     break
@@ -105,12 +108,13 @@ class _Background:
 
     def end(self) -> None:
         """Interrupt it as Ctrl-C does."""
-        self._process.send_signal(signal.SIGINT)
         try:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGINT)
             self._process.wait(SECONDS)
         finally:
             self._process.kill()
-            self._reader.join()
+            self._reader.join(SECONDS)
             self._process.stdout.close()
 
     @property
