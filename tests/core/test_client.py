@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from importlib.metadata import PackageNotFoundError
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
+from peerloom import _known_plugins
 from peerloom._calls import Call
 from peerloom._commands import (
     Connections,
@@ -38,7 +40,9 @@ from peerloom._events import (
     ListenerClosed,
     ListeningOn,
 )
+from peerloom._known_plugins import is_installed
 from peerloom._subscriptions import QUEUE_BOUND
+from peerloom_stream import AcceptBytes
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
@@ -53,6 +57,9 @@ from tests.core.plugin_kit import (
     running,
     with_context,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ADDRESS = Multiaddr("/ip4/127.0.0.1/tcp/2428")
 OTHER = Multiaddr("/ip4/127.0.0.1/tcp/2429")
@@ -298,6 +305,19 @@ async def test_call_fails_when_the_plugin_stops_before_it_answers() -> None:
         one.ctx.spawn(fail)
 
 
+@pytest.fixture
+def core_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if nothing were installed beside the core."""
+
+    def version(distribution: str) -> str:
+        raise PackageNotFoundError(distribution)
+
+    is_installed.cache_clear()
+    monkeypatch.setattr(_known_plugins, "version", version)
+    yield
+    is_installed.cache_clear()
+
+
 class TestNoHandler:
     async def advice(self, command: Any, *plugins: Any) -> str:
         async with running(*plugins) as bench:
@@ -307,11 +327,20 @@ class TestNoHandler:
 
     async def test_names_the_plugin_of_cores_commands(self) -> None:
         assert "core's plugin ping" in await self.advice(Ping(ALICE))
-        assert "peer-routing" in await self.advice(FindPeer(ALICE))
         assert "plugin swarm" in await self.advice(Connections())
 
-    async def test_names_the_package_of_others(self) -> None:
-        assert "package tests" in await self.advice(Echo("x"))
+    async def test_names_what_to_install_for_commands_that_plugins_of_ours_answer(
+        self, core_alone: None
+    ) -> None:
+        advice = await self.advice(FindPeer(ALICE))
+        assert advice == "FindPeer is answered by peerloom-kad: pip install peerloom-kad"
+
+    async def test_names_the_plugin_that_is_installed_but_not_active(self) -> None:
+        advice = await self.advice(AcceptBytes("/x/1.0.0"))
+        assert advice.startswith("AcceptBytes is answered by peerloom-stream, which is not active")
+
+    async def test_names_the_module_of_others(self) -> None:
+        assert "plugin of its module tests.core.plugin_kit" in await self.advice(Echo("x"))
 
     async def test_names_the_plugin_that_failed(self) -> None:
         async def answer(command: Echo) -> str:
@@ -327,7 +356,7 @@ class TestNoHandler:
         async with running(one) as bench:
             one.ctx.spawn(fail)
             await eventually(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
-            with pytest.raises(NoHandler, match="plugin alpha does, but it has failed"):
+            with pytest.raises(NoHandler, match="plugin alpha, but it has failed"):
                 await bench.client.call(Echo("x"))
 
 

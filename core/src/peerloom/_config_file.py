@@ -28,11 +28,10 @@ from ._config_values import (
     build,
     convert,
     field_types,
-    nearest,
     plant,
-    unknown,
 )
 from ._errors import ConfigError
+from ._known_plugins import name_advice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -119,7 +118,7 @@ def resolve_settings(
         if name in by_name or name in absent:
             continue
         if not absent:
-            raise unknown(name, name, node.source, by_name)
+            raise _unknown(name, node.source, by_name)
         _warn_of_unread(name, node, by_name, absent)
     return {
         name: convert(section.config_class, tree.get(name, Tree(_PROGRAM)), name)
@@ -138,6 +137,10 @@ def _drop_what_absent_plugins_read(
             _warn_of_unread(name, node, known, absent)
 
 
+def _unknown(name: str, source: Source, known: Collection[str]) -> ConfigError:
+    return ConfigError(f"{source.name}: {name}: no such setting; {name_advice(name, known)}")
+
+
 def _warn_of_unread(
     name: str, node: Tree | Given, known: Collection[str], absent: Collection[str]
 ) -> None:
@@ -146,7 +149,7 @@ def _warn_of_unread(
         "not in use (%s)",
         node.source.name,
         name,
-        nearest(name, known),
+        name_advice(name, known),
         ", ".join(sorted(absent)),
     )
 
@@ -161,7 +164,7 @@ def _network_config(
     del types["settings"], types["plugins"]
     for key, node in tree.items():
         if key not in types:
-            raise unknown(key, key, node.source, {*types, *sections, "plugins"})
+            raise _unknown(key, node.source, {*types, *sections, "plugins"})
     if "bootstrap" in tree:
         nodes = convert(Bootstrap, tree["bootstrap"], "bootstrap").nodes
         tree["bootstrap"] = Given(nodes, tree["bootstrap"].source)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from ._errors import ConfigError
+from ._known_plugins import name_advice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -56,7 +56,7 @@ def select_plugins(
     for name in wanted.enabled:
         if name not in available:
             raise ConfigError(
-                f"plugins: {name} is enabled, but not installed{_hint(name, available)}"
+                f"plugins: {name} is enabled, but not installed; {name_advice(name, available)}"
             )
     for name in wanted.disabled:
         if name in required:
@@ -76,8 +76,3 @@ def _unnamed(
     if not wanted.enabled:
         return frozenset()
     return frozenset(available) - frozenset(wanted.enabled) - frozenset(core)
-
-
-def _hint(name: str, available: Collection[str]) -> str:
-    near = get_close_matches(name, sorted(available), n=1)
-    return f"; did you mean {near[0]}?" if near else f": install peerloom-{name}"
