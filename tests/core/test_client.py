@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from importlib.metadata import PackageNotFoundError
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
-from peerloom import _known_plugins
 from peerloom._calls import Call
 from peerloom._commands import (
     Connections,
@@ -40,7 +38,6 @@ from peerloom._events import (
     ListenerClosed,
     ListeningOn,
 )
-from peerloom._known_plugins import is_installed
 from peerloom._subscriptions import QUEUE_BOUND
 from peerloom_stream import AcceptBytes
 from tests.core.plugin_kit import (
@@ -57,9 +54,6 @@ from tests.core.plugin_kit import (
     running,
     with_context,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ADDRESS = Multiaddr("/ip4/127.0.0.1/tcp/2428")
 OTHER = Multiaddr("/ip4/127.0.0.1/tcp/2429")
@@ -303,19 +297,6 @@ async def test_call_fails_when_the_plugin_stops_before_it_answers() -> None:
         tasks.start_soon(ask)
         await anyio.wait_all_tasks_blocked()
         one.ctx.spawn(fail)
-
-
-@pytest.fixture
-def core_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if nothing were installed beside the core."""
-
-    def version(distribution: str) -> str:
-        raise PackageNotFoundError(distribution)
-
-    is_installed.cache_clear()
-    monkeypatch.setattr(_known_plugins, "version", version)
-    yield
-    is_installed.cache_clear()
 
 
 class TestNoHandler:

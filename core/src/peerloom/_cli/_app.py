@@ -11,6 +11,7 @@ import typer
 from peerloom._errors import PeerloomError
 
 from . import _demo, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
+from ._group import CommandGroup
 from ._output import one_line, tell
 from ._settings import installed_inventory
 
@@ -38,6 +39,7 @@ def build_app() -> typer.Typer:
 
     app = typer.Typer(
         name="peerloom",
+        cls=CommandGroup,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
