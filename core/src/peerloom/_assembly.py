@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ._config_file import reserved_sections
 from ._core_plugins import CORE_PLUGINS, core_plugins
-from ._known_plugins import known_plugin, name_advice
 from ._muxers import Yamux, YamuxSettings
 from ._plugins import Inventory, given_candidate, installed_candidates, load_plugins
 from ._security import Noise, Tls
@@ -70,10 +69,11 @@ def load_inventory(
     candidates = [given_candidate(plugin, "peerloom") for plugin in core]
     candidates += [given_candidate(plugin) for plugin in given]
     candidates += installed_candidates()
-    available = [candidate.name for candidate in candidates]
-    selection = select_plugins(available, config.plugins, core=CORE_PLUGINS)
-    for name in selection.unknown:
-        if known_plugin(name) is None:
-            advice = name_advice(name, available)
-            _log.warning("plugins: %s is disabled, but there is no such plugin; %s", name, advice)
+    selection = select_plugins(
+        [candidate.name for candidate in candidates],
+        config.plugins,
+        core=CORE_PLUGINS,
+    )
+    for name, advice in selection.unknown.items():
+        _log.warning("plugins: %s is disabled, but there is no such plugin; %s", name, advice)
     return load_plugins(candidates, selection.left_out, reserved_sections())

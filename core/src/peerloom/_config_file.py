@@ -18,7 +18,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ._config import Bootstrap, NetworkConfig, PluginSelection
 from ._config_values import (
@@ -50,6 +50,19 @@ NOT_SETTINGS: Final = frozenset(
 _ENVIRONMENT: Final = Source("the environment", is_text=True)
 _COMMAND_LINE: Final = Source("the command line", is_text=True)
 _PROGRAM: Final = Source("NetworkConfig.settings")
+
+
+@frozen
+class SelectionSources:
+    """Who chose the plugins: files, variables, the command line.
+
+    Attributes:
+        enabled: who names those that are enabled.
+        disabled: who switches off which.
+    """
+
+    enabled: str
+    disabled: Mapping[str, str]
 
 
 def network_setting_types() -> dict[str, Any]:
@@ -102,6 +115,24 @@ def load_plugin_selection(
 ) -> PluginSelection:
     """Only which plugins are wanted: known before any plugin is loaded."""
     return _selection(_layers(file, environ, overrides))
+
+
+def load_selection_sources(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> SelectionSources:
+    """Who says that which `load_plugin_selection` gives."""
+    enabled, disabled = "", dict[str, str]()
+    for layer in _layers(file, environ, overrides):
+        named = layer.get("plugins")
+        if not isinstance(named, Tree):
+            continue
+        said: PluginSelection = convert(PluginSelection, named, "plugins")
+        if "enabled" in named:
+            enabled = named["enabled"].source.name
+            disabled = {name: who for name, who in disabled.items() if name not in said.enabled}
+        if "disabled" in named:
+            disabled = dict.fromkeys(said.disabled, named["disabled"].source.name)
+    return SelectionSources(enabled, disabled)
 
 
 def resolve_settings(

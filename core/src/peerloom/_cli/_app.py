@@ -10,7 +10,7 @@ import typer
 
 from peerloom._errors import PeerloomError
 
-from . import _demo, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
+from . import _demo, _hooks, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
 from ._group import CommandGroup
 from ._output import one_line, tell
 from ._settings import installed_inventory
@@ -47,7 +47,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_peerloom)
-    for module in (_run, _init, _id, _ping, _perf, _plugins, _send, _receive, _demo):
+    for module in (_run, _init, _id, _ping, _perf, _plugins, _hooks, _send, _receive, _demo):
         module.add_to(app)
     for broken in extend_cli(app, installed_inventory().plugins):
         tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")
