@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import tomllib
 from typing import TYPE_CHECKING
@@ -10,11 +11,15 @@ import pytest
 
 from peerloom import PeerId
 from tests.cli.commands import GREEDY, GREETER, install, peerloom
+from tests.packaging.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("run", "init", "id", "ping", "perf", "plugins", "hooks", "send", "receive", "demo")
+COMMANDS = (
+    *("run", "init", "id", "ping", "perf", "send", "receive", "demo"),
+    *("plugins", "hooks", "doctor"),
+)
 HEAVY = ("libp2p", "trio", "OpenSSL", "psutil", "prometheus_client", "rich.console")
 
 
@@ -24,6 +29,12 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert all(f"\n  {name}" in done.stdout for name in COMMANDS)
     assert "demo-" not in done.stdout
     assert done.stdout in peerloom(tmp_path).stderr
+
+
+def test_the_readme_of_core_names_every_command() -> None:
+    readme = (ROOT / "core" / "README.md").read_text()
+    table = readme.partition("## On the command line")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w[\w-]*)`", table)) >= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,11 +10,16 @@ import typer
 
 from peerloom._errors import PeerloomError
 
-from . import _demo, _hooks, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
+from . import _demo, _doctor, _hooks, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
 from ._group import CommandGroup
 from ._output import one_line, tell
 from ._settings import installed_inventory
 
+# In the order of the help text.
+_COMMANDS: Final = (
+    *(_run, _init, _id, _ping, _perf, _send, _receive, _demo),
+    *(_plugins, _hooks, _doctor),
+)
 _BROKEN_PIPE_STATUS: Final = 141  # what a shell reports for a process that SIGPIPE ended
 
 
@@ -47,7 +52,19 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_peerloom)
-    for module in (_run, _init, _id, _ping, _perf, _plugins, _hooks, _send, _receive, _demo):
+    for module in (
+        _run,
+        _init,
+        _id,
+        _ping,
+        _perf,
+        _plugins,
+        _hooks,
+        _doctor,
+        _send,
+        _receive,
+        _demo,
+    ):
         module.add_to(app)
     for broken in extend_cli(app, installed_inventory().plugins):
         tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")

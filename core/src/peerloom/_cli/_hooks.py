@@ -31,9 +31,10 @@ def hooks(
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the hooks and the active plugins that implement them, in start order.
+    """List the hooks, and the plugins that implement each.
 
-    With the name of a hook: what it is for, and what it takes and gives.
+    Plugins stand in the order in which they start. With the name of a hook: what it is for, and
+    what it takes and gives.
     """
     implementers = _implementers(settings_of(config, data, None, plugin, no_plugin))
     names = list(implementers) if hook is None else [_full_name(hook, implementers)]

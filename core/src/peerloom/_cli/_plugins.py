@@ -25,9 +25,10 @@ def plugins(
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the plugins: active, in the order in which they start, disabled, or broken and why.
+    """List the plugins: active, disabled, or broken and why.
 
-    Below stand those of Peerloom that are not installed.
+    Active ones stand in the order in which they start. Below are those of Peerloom that are not
+    installed.
     """
     from ._inventory import installed_plugins
 
