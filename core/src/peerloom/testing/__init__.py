@@ -6,6 +6,7 @@ asyncio and trio, without any configuration.
 
 from ._bench import Bench
 from ._conditions import until
+from ._conformance import PluginConformance
 from ._fake_peer import FakePeer
 from ._fake_swarm import FakeSwarm
 from ._leaks import LeakError, no_leaks
@@ -21,6 +22,7 @@ __all__ = [
     "LeakError",
     "ManualRuntime",
     "Nodes",
+    "PluginConformance",
     "Plugins",
     "Recorder",
     "no_leaks",
