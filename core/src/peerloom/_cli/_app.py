@@ -42,6 +42,14 @@ def build_app() -> typer.Typer:
     """The app with every command; a plugin whose commands cannot be added is told and left out."""
     from peerloom._plugins import extend_cli
 
+    app = core_app()
+    for broken in extend_cli(app, installed_inventory().plugins):
+        tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")
+    return app
+
+
+def core_app() -> typer.Typer:
+    """The app with core's own commands."""
     app = typer.Typer(
         name="peerloom",
         cls=CommandGroup,
@@ -66,8 +74,6 @@ def build_app() -> typer.Typer:
         _demo,
     ):
         module.add_to(app)
-    for broken in extend_cli(app, installed_inventory().plugins):
-        tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")
     return app
 
 
