@@ -60,19 +60,7 @@ def core_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_peerloom)
-    for module in (
-        _run,
-        _init,
-        _id,
-        _ping,
-        _perf,
-        _plugins,
-        _hooks,
-        _doctor,
-        _send,
-        _receive,
-        _demo,
-    ):
+    for module in _COMMANDS:
         module.add_to(app)
     return app
 
