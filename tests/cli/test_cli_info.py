@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("run", "init", "id", "ping", "perf", "send", "receive", "demo"),
-    *("plugins", "hooks", "doctor"),
+    *("plugins", "hooks", "doctor", "new-plugin"),
 )
 HEAVY = ("libp2p", "trio", "OpenSSL", "psutil", "prometheus_client", "rich.console")
 

@@ -10,7 +10,20 @@ import typer
 
 from peerloom._errors import PeerloomError
 
-from . import _demo, _doctor, _hooks, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
+from . import (
+    _demo,
+    _doctor,
+    _hooks,
+    _id,
+    _init,
+    _new_plugin,
+    _perf,
+    _ping,
+    _plugins,
+    _receive,
+    _run,
+    _send,
+)
 from ._group import CommandGroup
 from ._output import one_line, tell
 from ._settings import installed_inventory
@@ -18,7 +31,7 @@ from ._settings import installed_inventory
 # In the order of the help text.
 _COMMANDS: Final = (
     *(_run, _init, _id, _ping, _perf, _send, _receive, _demo),
-    *(_plugins, _hooks, _doctor),
+    *(_plugins, _hooks, _doctor, _new_plugin),
 )
 _BROKEN_PIPE_STATUS: Final = 141  # what a shell reports for a process that SIGPIPE ended
 
