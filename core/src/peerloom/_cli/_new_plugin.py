@@ -97,6 +97,8 @@ def _owner(name: str) -> str | None:
 def _words(name: str) -> "Mapping[str, str]":
     from importlib.metadata import metadata
 
+    from peerloom._hookspecs import API_LEVEL
+
     core = metadata("peerloom")
     major, minor, *_ = core["Version"].split(".")
     return {
@@ -104,6 +106,7 @@ def _words(name: str) -> "Mapping[str, str]":
         "distribution": f"peerloom-{name}",
         "package": f"peerloom_{_section(name)}",
         "section": _section(name),
+        "api": str(API_LEVEL),
         "peerloom": f">={major}.{minor},<{major}.{int(minor) + 1}",
         "python": core["Requires-Python"],
     }
