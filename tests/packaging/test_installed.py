@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.timeout(3 * INSTALL_SECONDS)
-STREAM_ROW = re.compile(r"^\W*stream\b", re.MULTILINE)
+STREAM_ROW = re.compile(r"^\d+ +stream +active\b", re.MULTILINE)
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
