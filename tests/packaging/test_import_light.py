@@ -21,7 +21,13 @@ IMPORTED = re.compile(r"^import time:.*\| +([\w.]+)\n", re.MULTILINE)
     [
         *(
             pytest.param([sys.executable, "-c", f"import {module}"], id=module)
-            for module in ("peerloom", "peerloom.plugin", "peerloom._libp2p", *ENTRY_POINTS)
+            for module in (
+                "peerloom",
+                "peerloom.blocking",
+                "peerloom.plugin",
+                "peerloom._libp2p",
+                *ENTRY_POINTS,
+            )
         ),
         pytest.param([PEERLOOM, "--help"], id="--help"),
         *(pytest.param([PEERLOOM, word], id=word) for word in ("plugins", "hooks", "doctor")),
