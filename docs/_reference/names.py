@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from inspect import isclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-OF_CORE: Final = ("peerloom", "peerloom.plugin", "peerloom.testing", "peerloom.blocking")
+PAGE_OF_PACKAGE: Final = {
+    "peerloom": "names",
+    "peerloom.plugin": "names",
+    "peerloom.testing": "testing",
+    "peerloom.blocking": "blocking",
+}
 CORE: Final = "peerloom itself"
 NOT_AS_IN_A_FILE: Final = {"bootstrap": Bootstrap}  # there it is a section
 
@@ -33,6 +37,7 @@ class Entry:
     name: str
     thing: Any
     packages: tuple[str, ...]
+    is_exported: bool = True
 
     @property
     def target(self) -> str:
@@ -43,7 +48,7 @@ class Entry:
 def packages() -> tuple[str, ...]:
     """Core's public modules and the plugins of this working copy."""
     plugins = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-    return (*filter(find_spec, OF_CORE), *(f"peerloom_{name}" for name in plugins))
+    return (*PAGE_OF_PACKAGE, *(f"peerloom_{name}" for name in plugins))
 
 
 @cache
@@ -58,7 +63,9 @@ def entries() -> tuple[Entry, ...]:
             offered = (*earlier.packages, package) if earlier else (package,)
             found[name, id(thing)] = Entry(name, thing, offered)
     for error in _errors_that_no_package_exports(found.values()):
-        found[error.__name__, id(error)] = Entry(error.__name__, error, ("peerloom",))
+        found[error.__name__, id(error)] = Entry(
+            error.__name__, error, ("peerloom",), is_exported=False
+        )
     return tuple(sorted(found.values(), key=lambda entry: (entry.name.lower(), entry.packages)))
 
 
@@ -79,7 +86,8 @@ def kind_of(entry: Entry) -> str:
     if isclass(thing) and thing in _settings_classes():
         return "settings"
     kinds = {Command: "commands", Event: "events", PeerloomError: "errors"}
-    return next((kind for base, kind in kinds.items() if _is_proper(thing, base)), "names")
+    kind = next((kind for base, kind in kinds.items() if _is_proper(thing, base)), None)
+    return kind or PAGE_OF_PACKAGE.get(entry.packages[0], "plugins")
 
 
 def _is_proper(thing: object, base: type) -> bool:

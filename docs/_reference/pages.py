@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from inspect import getdoc, isclass, isfunction
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -10,6 +11,7 @@ from docs._reference.names import (
     CORE,
     Entry,
     default_of,
+    entries,
     hook_names,
     hook_target,
     of_kind,
@@ -42,9 +44,9 @@ def events() -> str:
     return "\n".join(_lines(of_kind("events")))
 
 
-def names() -> str:
-    """Everything public that is no command, event, error, hook or setting."""
-    return "\n".join(_lines(of_kind("names")))
+def names(page: str) -> str:
+    """Everything public of some packages that is no command, event, error, hook or setting."""
+    return "\n".join(_lines(of_kind(page)))
 
 
 def errors() -> str:
@@ -56,7 +58,7 @@ def errors() -> str:
 
 def hooks() -> str:
     """Every hook, in the order in which a plugin meets them."""
-    lines: list[str] = [markdown(parse(Hooks.__doc__).prose, targets()), ""]
+    lines = [*_targets_of(Hooks), markdown(parse(Hooks.__doc__).prose, targets()), ""]
     for name in hook_names():
         lines += _heading(hook_target(name), name)
         lines += [_code(of_callable(name, getattr(Hooks, name))), ""]
@@ -66,9 +68,16 @@ def hooks() -> str:
 
 def settings() -> str:
     """Core's settings, and each section that a plugin reads."""
-    lines = [f"({_network_target()})=", "## The node", "", *_settings_table(NetworkConfig, "")]
+    lines = [*_targets_of(NetworkConfig), "## The node", "", *_settings_table(NetworkConfig, "")]
     for owner, section in sections():
-        lines += ["", f"## `[{section.name}]`", "", _about(owner, section), ""]
+        lines += [
+            "",
+            *_targets_of(section.config_class),
+            f"## `[{section.name}]`",
+            "",
+            _about(owner, section),
+            "",
+        ]
         lines += _settings_table(section.config_class, section.name)
     return "\n".join(lines) + "\n"
 
@@ -93,7 +102,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "errors": errors,
     "hooks": hooks,
     "settings": settings,
-    "names": names,
+    **{page: partial(names, page) for page in ("names", "testing", "blocking", "plugins")},
     "command-line": command_line,
 }
 
@@ -101,7 +110,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
 def _lines(entries: Iterable[Entry], note: Callable[[Entry], str] = lambda _: "") -> Iterator[str]:
     for entry in entries:
         yield from _heading(entry.target, entry.name)
-        yield from (f"*{', '.join(entry.packages)}*", "", _code(_made(entry)), "")
+        offered = ", ".join(entry.packages) if entry.is_exported else "not exported"
+        yield from (f"*{offered}*", "", _code(_made(entry)), "")
         document = parse(_own_doc(entry.thing))
         yield from (markdown(document.prose, targets()), "")
         if remark := note(entry):
@@ -176,8 +186,9 @@ def _member(shown: str, doc: str | None) -> Iterator[str]:
     yield ""
 
 
-def _network_target() -> str:
-    return targets()["NetworkConfig"]
+def _targets_of(thing: type) -> list[str]:
+    """Where links to a class lead that is shown as something else; none to a private one."""
+    return [f"({entry.target})=" for entry in entries() if entry.thing is thing]
 
 
 def _about(owner: str, section: ConfigSection) -> str:

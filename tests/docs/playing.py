@@ -7,12 +7,11 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from peerloom import NetworkConfig, load_config
-from peerloom._core_plugins import core_plugins
+from docs._reference.names import sections
+from peerloom import load_config
 from tests.docs import programs
 from tests.docs.masks import agree, meanings, translated
 from tests.docs.terminal import Terminal, terminal
@@ -110,14 +109,7 @@ class Play:
         tomllib.loads(block.text)
         file = self.folder / f"line-{block.line}.toml"
         file.write_text(block.text)
-        plugins = [*core_plugins(NetworkConfig())]
-        plugins += [point.load() for point in entry_points(group="peerloom.plugins")]
-        sections = [
-            section
-            for plugin in plugins
-            for section in getattr(plugin, "peerloom_config_sections", list)()
-        ]
-        load_config(file, {}, {}, sections)
+        load_config(file, {}, {}, [section for _, section in sections()])
 
 
 def play(page: Page, folder: Path, *, is_rewritten: bool = False) -> Iterator[Output]:

@@ -64,6 +64,13 @@ def _is_test(name: str) -> bool:
     return function in _functions(module)
 
 
+def _where_is(name: str) -> list[str]:
+    function = name.partition("::")[2]
+    modules = (ROOT / "tests").rglob("test_*.py")
+    named = [str(path.relative_to(ROOT / "tests").with_suffix("")) for path in modules]
+    return [module for module in sorted(named) if function in _functions(module)]
+
+
 def _is_module(name: str) -> bool:
     path = name.replace(".", "/")
     candidates = (f"src/{path}.py", f"src/{path}/__init__.py")
@@ -88,7 +95,8 @@ def test_a_promise_is_kept_by_modules_and_tests_or_named_as_not_yet(row: Row) ->
         assert row.tests
     assert bool(row.modules) == bool(row.tests)
     assert [name for name in row.modules if not _is_module(name)] == []
-    assert [name for name in row.tests if not _is_test(name)] == []
+    missing = [name for name in row.tests if not _is_test(name)]
+    assert not missing, [f"{name} is now in {_where_is(name)}" for name in missing]
 
 
 def test_what_is_there_is_no_longer_called_not_yet() -> None:
