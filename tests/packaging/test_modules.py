@@ -20,7 +20,12 @@ MAX_LINES = 400
 MODULES = [module for package in PACKAGES for module in modules_of(package)]
 PLUGINS = [package for package in PACKAGES if package.parent.name == "plugins"]
 BORDER = ROOT / "core/src/peerloom/_libp2p"
-PUBLIC = ("peerloom", "peerloom.plugin", *(f"peerloom_{path.name}" for path in PLUGINS))
+PUBLIC = (
+    "peerloom",
+    "peerloom.plugin",
+    "peerloom.testing",
+    *(f"peerloom_{path.name}" for path in PLUGINS),
+)
 
 
 def _lines(*modules: Path) -> int:

@@ -159,7 +159,10 @@ async def test_a_condition_says_what_it_saw() -> None:
     numbers = iter([1, 1, 2])
 
     async def ask() -> int:
-        return next(numbers, 0) or await anyio.sleep_forever()
+        number = next(numbers, 0)
+        if not number:
+            await anyio.sleep_forever()
+        return number
 
     with pytest.raises(AssertionError) as raised:
         await until(ask, lambda number: number > 2, within=0.3)
