@@ -24,6 +24,7 @@ PUBLIC = (
     "peerloom",
     "peerloom.blocking",
     "peerloom.plugin",
+    "peerloom.testing",
     *(f"peerloom_{path.name}" for path in PLUGINS),
 )
 
