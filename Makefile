@@ -20,7 +20,7 @@ METADATA := $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
 PACKAGES := $(METADATA:%/pyproject.toml=%)
 TYPED := core plugins tests scripts docs $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
 
-.PHONY: help setup demo test hostile check lint types metadata peers interop bench docs constraints clean
+.PHONY: help setup demo test hostile check lint types metadata peers interop bench docs outputs constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ bench: $(INSTALLED) ## measure against other implementations: one (NAME=...) or 
 docs: $(INSTALLED) ## build the documentation into build/docs; a broken link is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet \
 		docs build/docs $(ARGS)
+
+outputs: $(INSTALLED) ## run the documentation's code blocks and write what they print into it
+	$(BIN)/python -m tests.docs.rewrite $(ARGS)
 
 constraints: ## choose the newest versions of all dependencies and pin them in constraints.txt
 	@sh scripts/prerequisites.sh "$(PYTHON)"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -98,12 +99,19 @@ class Play:
 
     def _command(self, command: str, shown: str, *, runs_on: bool) -> str:
         if command.startswith("pip install "):
-            check_shell(command)
+            self._install(command)
             return shown
         if not runs_on:
             return self.terminal.run(command)
         is_enough = None if self.is_rewritten else lambda printed: agree(shown, printed)
         return self.terminal.start(command, is_enough)
+
+    def _install(self, command: str) -> None:
+        """What a page has made is really installed, for its own commands; the rest is here."""
+        for folder in re.findall(r"(?<=\s)'?\./([\w./-]+)", command):
+            self.terminal.install(folder)
+        if "./" not in command:
+            check_pip(command)
 
     def _toml(self, block: Block) -> None:
         tomllib.loads(block.text)
@@ -133,7 +141,7 @@ def check_shell(text: str) -> None:
         command = line.partition("#")[0].strip()
         match command.split():
             case ["pip", "install", *_]:
-                _check_pip(command)
+                check_pip(command)
             case ["make", target, *_]:
                 makefile = (ROOT / "Makefile").read_text()
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"no target {target}"
@@ -145,7 +153,8 @@ def check_shell(text: str) -> None:
                 raise AssertionError(f"nobody knows how to check {command!r}")
 
 
-def _check_pip(command: str) -> None:
+@cache
+def check_pip(command: str) -> None:
     """All that it asks for is here already, so pip has nothing to fetch."""
     arguments = command.removeprefix("pip install ")
     done = subprocess.run(

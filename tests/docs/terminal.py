@@ -27,6 +27,8 @@ class Terminal:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._running: list[_Background] = []
+        self._site = home / ".site"
+        self._paths = [str(self._site)]
 
     def run(self, command: str) -> str:
         """Run a command to its end; gives what it printed, errors included."""
@@ -42,6 +44,13 @@ class Terminal:
             timeout=SECONDS,
         )
         return self._without_paths(done.stdout)
+
+    def install(self, folder: str) -> None:
+        """Install a distribution for the commands of this terminal; its own folder stays used."""
+        pip = f"{sys.executable} -m pip install --quiet --no-index --no-deps --no-build-isolation"
+        said = self.run(f"{pip} --target {self._site} ./{folder}")
+        assert not said, said
+        self._paths.insert(0, str(self.home / folder / "src"))
 
     def start(self, command: str, is_enough: Callable[[str], bool] | None) -> str:
         """Start a command that runs on; gives what it has printed once that is enough.
@@ -65,6 +74,7 @@ class Terminal:
             "HOME": str(self.home),
             "XDG_DATA_HOME": str(self.home / "data"),
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(self._paths),
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "90",
             "TERM": "dumb",
