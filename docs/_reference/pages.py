@@ -130,9 +130,11 @@ def _code(text: str, language: str = "python") -> str:
 
 def _made(entry: Entry) -> str:
     if isclass(entry.thing):
-        return of_class(entry.name, entry.thing)
+        return of_class(entry.name, entry.thing, targets())
     if isfunction(entry.thing):
         return of_callable(entry.name, entry.thing)
+    if get_args(entry.thing):
+        return f"{entry.name} = {type_text(entry.thing)}"
     return entry.name if callable(entry.thing) else f"{entry.name} = {value_text(entry.thing)}"
 
 

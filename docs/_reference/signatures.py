@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import builtins
+import collections.abc
+import pathlib
 import re
+import typing
 from collections import defaultdict
 from enum import Enum
 from inspect import Parameter, iscoroutinefunction, signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 WIDTH: Final = 88
 STARS: Final[Mapping[Any, str]] = defaultdict(
     str, {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
 )
+CLASS: Final = re.compile(r"\b[A-Z]\w+")
+LIBRARY: Final = (builtins, typing, collections.abc, pathlib)
 MODULE: Final = re.compile(r"\b(?:[a-z_][\w]*\.)+(?=[A-Z])")
 
 
@@ -28,18 +33,25 @@ def of_callable(name: str, function: Callable[..., Any]) -> str:
     return _joined(f"{prefix}{name}", _with_marks(parameters), result)
 
 
-def of_class(name: str, made: type) -> str:
-    """``Name(a: int, b: str = "c")``, or the name alone where nobody makes one by hand."""
+def of_class(name: str, made: type, public: Collection[str]) -> str:
+    """``Name(a: int, b: str = "c")``; the name alone where no user makes one."""
     if issubclass(made, Enum):
         return "\n".join(f"{name}.{one.name}" for one in made)
     parameters = signature(made).parameters.values() if _is_made_by_hand(made) else ()
-    if any(one.kind is Parameter.VAR_POSITIONAL for one in parameters) or not parameters:
+    if not parameters or not all(_is_public(one, public) for one in parameters):
         return name
     return _joined(name, _with_marks(parameters), "")
 
 
 def _is_made_by_hand(made: type) -> bool:
-    return made.__module__.startswith("peerloom") and not issubclass(made, BaseException)
+    is_ours = made.__module__.startswith("peerloom")
+    is_protocol = getattr(made, "_is_protocol", False)
+    return is_ours and not is_protocol and not issubclass(made, BaseException)
+
+
+def _is_public(one: Parameter, public: Collection[str]) -> bool:
+    names = CLASS.findall(type_text(one.annotation))
+    return all(name in public or any(hasattr(it, name) for it in LIBRARY) for name in names)
 
 
 def type_text(annotation: Any) -> str:
@@ -54,7 +66,7 @@ def value_text(value: Any) -> str:
     """A default, so that it is the same on every machine."""
     if isinstance(value, Enum):
         return str(value)
-    if isinstance(value, Path):
+    if isinstance(value, pathlib.Path):
         return str(value)
     if value.__class__.__repr__ is object.__repr__ or callable(value):
         return "..."

@@ -61,6 +61,20 @@ def test_everything_public_has_an_entry_and_says_what_it_is(entry: Entry) -> Non
     assert not isclass(entry.thing) or entry.thing.__doc__
 
 
+def test_the_tree_of_errors_names_each_with_its_base() -> None:
+    tree = re.findall(r"^([ │├└─]+)(\w+)(?:  |$)", _page("errors"), re.MULTILINE)
+    stack: list[str] = ["PeerloomError"]
+    bases = {}
+    for branch, name in tree:
+        depth = len(branch) // 4
+        bases[name] = stack[depth - 1]
+        stack[depth:] = [name]
+    errors = {entry.name: entry.thing for entry in entries() if kind_of(entry) == "errors"}
+    defined = {name for name, one in errors.items() if one.__module__ == "peerloom._errors"}
+
+    assert bases == {name: errors[name].__bases__[0].__name__ for name in defined - {"PeerloomError"}}
+
+
 @pytest.mark.parametrize("hook", hook_names())
 def test_every_hook_has_an_entry(hook: str) -> None:
     heading, text = _page("hooks").split(f"## `{hook}`\n")
