@@ -72,7 +72,8 @@ def test_the_tree_of_errors_names_each_with_its_base() -> None:
     errors = {entry.name: entry.thing for entry in entries() if kind_of(entry) == "errors"}
     defined = {name for name, one in errors.items() if one.__module__ == "peerloom._errors"}
 
-    assert bases == {name: errors[name].__bases__[0].__name__ for name in defined - {"PeerloomError"}}
+    children = defined - {"PeerloomError"}
+    assert bases == {name: errors[name].__bases__[0].__name__ for name in children}
 
 
 @pytest.mark.parametrize("hook", hook_names())
