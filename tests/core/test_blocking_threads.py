@@ -167,6 +167,24 @@ def test_an_error_of_the_manager_is_raised_where_it_is_entered_or_left(node: Nod
     assert node.client.peers() == ()
 
 
+def test_a_manager_that_has_ended_by_itself_swallows_nothing(node: Node) -> None:
+    @asynccontextmanager
+    async def block() -> AsyncGenerator[anyio.Event]:
+        ended = anyio.Event()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            yield ended
+        ended.set()
+
+    def use() -> None:
+        with node.enter(block()) as ended:
+            node.run(ended.wait, timeout=SECONDS)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        use()
+
+
 def test_run_takes_plain_functions_and_time_limits(node: Node) -> None:
     assert node.run(current_thread) is not current_thread()
     with pytest.raises(TimeoutError):

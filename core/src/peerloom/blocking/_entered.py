@@ -33,6 +33,7 @@ class Entered(Generic[T]):
         self._leaving: anyio.Event
         self._left: anyio.Event
         self._error: Exception | None = None
+        self._thrown = False
         self._failure: Exception | None = None
 
     def __enter__(self) -> T:
@@ -60,6 +61,7 @@ class Entered(Generic[T]):
                     task_status.started(value)
                     await self._leaving.wait()
                     if self._error is not None:
+                        self._thrown = True
                         raise self._error
         except Exception as failure:
             if not entered:
@@ -76,8 +78,6 @@ class Entered(Generic[T]):
         else:
             self._scope.cancel()
         await self._left.wait()
-        if self._failure is None:
-            return self._error is not None
-        if self._failure is not error:
+        if self._failure is not None and self._failure is not error:
             raise self._failure
-        return False
+        return self._thrown and self._failure is None
