@@ -28,6 +28,7 @@ from peerloom._events import (
     ListeningOn,
 )
 from peerloom._subscriptions import QUEUE_BOUND
+from peerloom.testing import until
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
@@ -35,7 +36,6 @@ from tests.core.plugin_kit import (
     Echo,
     Said,
     Shouted,
-    eventually,
     plugin,
     running,
 )
@@ -72,7 +72,7 @@ class TestNoHandler:
         )
         async with running(one) as bench:
             one.ctx.spawn(fail)
-            await eventually(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
+            await until(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
             with pytest.raises(NoHandler, match="plugin alpha does, but it has failed"):
                 await bench.client.call(Echo("x"))
 
