@@ -32,6 +32,7 @@ class FakePeer:
         addresses: where it can be reached; with none it can only come by itself.
         serves: by protocol id, the async function that plays its side of a stream.
         reachable: whether dials to it work.
+        known: whether it can be dialled by its peer id alone.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class FakePeer:
         self.addresses = tuple(addresses)
         self.serves = dict(serves)
         self.reachable = True
+        self.known = True
         self._swarm = swarm
 
     async def connect(self) -> ConnectionInfo:

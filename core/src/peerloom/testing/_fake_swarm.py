@@ -19,23 +19,21 @@ from peerloom._errors import (
     StreamError,
 )
 from peerloom._events import (
-    Dialing,
     ExternalAddressConfirmed,
     ExternalAddressExpired,
     ListenAddressExpired,
     ListenerClosed,
     ListeningOn,
-    OutgoingConnectionFailed,
     ProtocolsChanged,
 )
 from peerloom._isolation import Seam
 from peerloom._links import Role
 from peerloom._stream import Stream
-from peerloom._swarm import Refused
 from peerloom._swarm._keep_alive import KeepAlive
 from peerloom._swarm._protocols import ProtocolTable
 
 from ._fake_connections import FakeConnections
+from ._fake_dials import FakeDials
 from ._fake_peer import FakePeer, identity_of
 from ._fake_stream import RefusedStream
 
@@ -53,10 +51,6 @@ if TYPE_CHECKING:
 
 _FIRST_PORT: Final = 20_000
 _LISTENABLE: Final = frozenset({"ip4", "ip6", "memory"})
-_UNLESS_CONNECTED: Final = {
-    DialCondition.DISCONNECTED,
-    DialCondition.DISCONNECTED_AND_NOT_DIALING,
-}
 
 
 class FakeSwarm:
@@ -88,6 +82,9 @@ class FakeSwarm:
         self._keep_alive = KeepAlive(0.0, around.part_failed)
         self._numbers = count(1)
         self._connections = FakeConnections(around, runtime, self._numbers)
+        self._dials = FakeDials(
+            around, tasks, self._connections, self._known_addresses, self._who_answers
+        )
         self._listeners: dict[int, Multiaddr] = {}
         self._external: dict[Multiaddr, None] = {}
         self._ports = count(_FIRST_PORT)
@@ -99,12 +96,18 @@ class FakeSwarm:
         name: str,
         serves: Mapping[str, Callable[[Stream], Awaitable[None]]] | None = None,
         addresses: Sequence[Multiaddr | str] | None = None,
+        *,
+        known: bool = True,
     ) -> FakePeer:
-        """Another node, which this one may dial at an address; see `FakePeer`."""
+        """Another node, which this one may dial at an address; see `FakePeer`.
+
+        Unless it is `known`, whoever dials it must give the address.
+        """
         identity = identity_of(name)
         if addresses is None:
             addresses = (f"/ip4/192.0.2.{2 + len(self.peers) % 250}/tcp/4001",)
         made = FakePeer(self, identity, [Multiaddr(one) for one in addresses], serves or {})
+        made.known = known
         self.peers[made.peer_id] = made
         return made
 
@@ -149,19 +152,9 @@ class FakeSwarm:
         condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING,
     ) -> ConnectionInfo:
         """Connect; raises `DialFailed`."""
-        await anyio.lowlevel.checkpoint()
         if peer == self.local_peer:
             raise DialFailed(peer, (), "that is this node itself")
-        wanted = peer or _named_in(addresses)
-        if wanted is not None and condition in _UNLESS_CONNECTED:
-            for info in self.connections(wanted):
-                return info
-        await self._around.sink.put(Dialing(wanted))
-        try:
-            return await self._connect(wanted, await self._where(wanted, addresses))
-        except DialFailed as error:
-            await self._around.sink.put(OutgoingConnectionFailed(wanted, error.attempts))
-            raise
+        return await self._dials.dial(peer, addresses, condition)
 
     async def open_stream(
         self,
@@ -294,36 +287,17 @@ class FakeSwarm:
 
     # -- how
 
-    async def _where(self, peer: PeerId | None, given: Sequence[Multiaddr]) -> list[Multiaddr]:
-        known = [split_peer(address)[0] for address in given]
-        if peer is not None:
-            known += self._keep_alive.addresses_of(peer)
-            if peer in self.peers:
-                known += self.peers[peer].addresses
-            if not known:
-                known += await self._around.find_peer(peer)
-        return list(dict.fromkeys(known))
+    def _known_addresses(self, peer: PeerId) -> list[Multiaddr]:
+        found = self.peers.get(peer)
+        own = found.addresses if found is not None and found.known else ()
+        return [*self._keep_alive.addresses_of(peer), *own]
 
-    async def _connect(self, peer: PeerId | None, where: Sequence[Multiaddr]) -> ConnectionInfo:
-        if not where:
-            raise DialFailed(peer, (), "no address is known")
-        attempts: list[tuple[Multiaddr, BaseException]] = []
-        for address in where:
-            try:
-                return await self._try(peer, address)
-            except (OSError, Refused) as error:
-                attempts.append((address, error))
-        raise DialFailed(peer, attempts)
-
-    async def _try(self, peer: PeerId | None, address: Multiaddr) -> ConnectionInfo:
-        reason = self._around.gate("dial", peer, address)
-        if reason is not None:
-            raise Refused(reason)
+    def _who_answers(self, peer: PeerId | None, address: Multiaddr) -> PeerId | None:
         for one in self.peers.values():
             there = address in one.addresses and one.reachable and not self.failing
             if there and peer in {None, one.peer_id}:
-                return await self._connections.establish(one.peer_id, address, Role.DIALER)
-        raise ConnectionRefusedError(f"nobody answers at {address}")
+                return one.peer_id
+        return None
 
     async def _connection_for(
         self, peer: PeerId, connection_id: int | None, *, allow_limited: bool
@@ -357,8 +331,3 @@ def _stream(
     on_finished: Callable[[], None] = lambda: None,
 ) -> Stream:
     return Stream(muxed, protocol, info, on_finished=on_finished)
-
-
-def _named_in(addresses: Sequence[Multiaddr]) -> PeerId | None:
-    named = {split_peer(address)[1] for address in addresses}
-    return named.pop() if len(named) == 1 else None

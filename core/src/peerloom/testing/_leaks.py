@@ -16,7 +16,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
-GRACE_SECONDS: Final = 2.0  # what has been closed may need some turns of the event loop to go
+GRACE_SECONDS: Final = 1.0  # what has been closed may need some turns of the event loop to go
 _PAUSE_SECONDS: Final = 0.01
 _DESCRIPTORS: Final = Path("/dev/fd")
 # Threads that wait for work; the event loop keeps them.

@@ -98,13 +98,14 @@ async def check_serves_two_nodes(subject: Subject, commands: Sequence[Command[An
             for driven, idle in ((one, other), (other, one)):
                 await idle.settle()
                 before = len(idle.heard.seen)
-                await drive(driven, subject, commands)
+                await drive(driven, subject, commands, data=b"sample")
                 await idle.settle()
                 strayed = idle.heard.seen[before:]
                 assert not strayed, (
                     "with the plugin in two nodes, what one node did reached the other: "
                     f"{strayed[0]}; keep what belongs to a node by its context"
                 )
+        one.heard.seen.clear()
         await drive(one, subject, commands)
         _check_no_failure(one, subject, "after another node with the same plugin had stopped")
 
@@ -162,6 +163,7 @@ async def drive(
     subject: Subject,
     commands: Sequence[Command[Any]],
     peer: FakePeer | None = None,
+    data: bytes = b"",
 ) -> None:
     """Let happen whatever may: events of core, commands, streams, time."""
     peer = peer or bench.swarm.add_peer("a peer")
@@ -170,7 +172,7 @@ async def drive(
     [connection, *_] = bench.swarm.connections(peer.peer_id)
     known = {PeerId: peer.peer_id, ConnectionInfo: connection}
     for protocol in bench.swarm.installed.get(subject.name, ()):
-        await _send(peer, protocol, b"", ends_cleanly=True)
+        await _send(peer, protocol, data, ends_cleanly=True)
     for event in core_events(known):
         await bench.tell(event)
     async with anyio.create_task_group() as tasks:
@@ -245,5 +247,4 @@ def _footprint(bench: Bench, subject: Subject) -> dict[str, object]:
     return {
         "protocols": bench.swarm.installed.get(subject.name, ()),
         "commands": sorted(one.__name__ for one in _answered(bench, subject)),
-        "timers": len(bench._loop.timers),  # noqa: SLF001 - of the same distribution
     }

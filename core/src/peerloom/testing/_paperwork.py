@@ -15,7 +15,10 @@ import attrs
 from peerloom._commands import Command
 from peerloom._config_file import load_config, resolve_settings
 from peerloom._config_text import default_config_text
+from peerloom._hookspecs import Hooks
 from peerloom._judgement import judge
+
+from ._subject import classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,11 +73,8 @@ def check_import_is_light(subject: Subject) -> None:
 def check_hooks(subject: Subject) -> None:
     """A node takes the plugin, and its hooks are of the interface."""
     _, hooks = judge(subject.point.load(), subject.name)
-    misspelt = [
-        name
-        for name in dir(subject.point.load())
-        if name.startswith("peerloom_") and name not in hooks
-    ]
+    marked = (name for name in dir(subject.point.load()) if name.startswith("peerloom_"))
+    misspelt = [name for name in marked if not hasattr(Hooks, name)]
     assert not misspelt, f"there are no such hooks: {', '.join(misspelt)}"
     assert hooks.config_sections() == hooks.config_sections(), (
         "peerloom_config_sections gives something else each time"
@@ -128,7 +128,8 @@ def check_configuration(subject: Subject) -> None:
 def check_settings_documented(subject: Subject) -> None:
     """Each setting is explained: that becomes the comment which `peerloom init` writes."""
     for section in subject.loaded.sections:
-        _check_explained(section.config_class)
+        for one in classes(section.config_class):
+            _check_explained(one)
 
 
 def check_readme(subject: Subject) -> None:
