@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # Where assertions stand besides test modules: they shall say what they saw as well.
 pytest.register_assert_rewrite("tests.interop.scenarios", "tests.interop.lazy")
@@ -41,6 +42,20 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setattr(f"peerloom._swarm.{name}", 2.0)
     monkeypatch.setattr("peerloom._swarm._plugin.SWEEP_SECONDS", 0.1)
     return "2 s"
+
+
+@pytest.fixture
+def core_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if nothing were installed beside the core."""
+    from peerloom import _known_plugins  # noqa: PLC0415 - not before assertions are rewritten
+
+    def version(distribution: str) -> str:
+        raise PackageNotFoundError(distribution)
+
+    _known_plugins.is_installed.cache_clear()
+    monkeypatch.setattr(_known_plugins, "version", version)
+    yield
+    _known_plugins.is_installed.cache_clear()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -87,7 +87,7 @@ def test_the_lowest_constraints_are_the_lowest_that_the_packages_allow() -> None
 def test_every_plugin_is_an_extra_of_the_core() -> None:
     names = {plugin: {f"peerloom-{plugin}"} for plugin in PLUGINS}
 
-    assert extras() == {**names, "all": set.union(*names.values())}
+    assert extras() == {**names, "all": set.union(*names.values()), "testing": {"pytest"}}
 
 
 @pytest.mark.parametrize("licence", ["LICENSE-APACHE", "LICENSE-MIT"])

@@ -74,6 +74,6 @@ def load_inventory(
         config.plugins,
         core=CORE_PLUGINS,
     )
-    for name in selection.unknown:
-        _log.warning("plugins: %s is disabled, but there is no such plugin", name)
+    for name, advice in selection.unknown.items():
+        _log.warning("plugins: %s is disabled, but there is no such plugin; %s", name, advice)
     return load_plugins(candidates, selection.left_out, reserved_sections())

@@ -107,18 +107,9 @@ class SwarmPlugin:
         return await self._swarm.disconnect(command.peer, "closed by the application")
 
     def _open_stream(self, command: OpenStream) -> Stream | Awaitable[Stream]:
-        opened = self._swarm.open_stream_now(
-            command.peer,
-            command.protocols,
-            allow_limited=command.allow_limited,
-            optimistic=command.optimistic,
-        )
-        return opened or self._swarm.open_stream(
-            command.peer,
-            command.protocols,
-            allow_limited=command.allow_limited,
-            optimistic=command.optimistic,
-        )
+        how = {"allow_limited": command.allow_limited, "optimistic": command.optimistic}
+        opened = self._swarm.open_stream_now(command.peer, command.protocols, **how)
+        return opened or self._swarm.open_stream(command.peer, command.protocols, **how)
 
     def _connections(self, command: Connections) -> tuple[ConnectionInfo, ...]:
         return self._swarm.connections(command.peer)
