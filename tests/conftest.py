@@ -36,6 +36,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The swarm waits two seconds where it waits ten, and sweeps at once; gives that in words."""
+    for name in WAITS_OF_TEN_SECONDS:
+        monkeypatch.setattr(f"peerloom._swarm.{name}", 2.0)
+    monkeypatch.setattr("peerloom._swarm._plugin.SWEEP_SECONDS", 0.1)
+    return "2 s"
+
+
+@pytest.fixture
 def core_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if nothing were installed beside the core."""
     from peerloom import _known_plugins  # noqa: PLC0415 - not before assertions are rewritten
@@ -47,15 +56,6 @@ def core_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(_known_plugins, "version", version)
     yield
     _known_plugins.is_installed.cache_clear()
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The swarm waits two seconds where it waits ten, and sweeps at once; gives that in words."""
-    for name in WAITS_OF_TEN_SECONDS:
-        monkeypatch.setattr(f"peerloom._swarm.{name}", 2.0)
-    monkeypatch.setattr("peerloom._swarm._plugin.SWEEP_SECONDS", 0.1)
-    return "2 s"
 
 
 @pytest.hookimpl(wrapper=True)

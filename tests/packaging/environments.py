@@ -28,6 +28,11 @@ class Environment:
         """Its interpreter."""
         return self.folder / "bin" / "python"
 
+    @property
+    def home(self) -> Path:
+        """The home and working folder of what runs in it."""
+        return self.folder / "home"
+
     def install(self, wheelhouses: Iterable[Path], *requirements: str) -> None:
         """Put requirements and all that they need into it, from folders of wheels only."""
         found = [word for folder in wheelhouses for word in ("--find-links", str(folder))]
@@ -49,8 +54,6 @@ class Environment:
 
     def run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
         """Run one of its programs, which must succeed; gives what it printed."""
-        home = self.folder / "home"
-        home.mkdir(exist_ok=True)
         inherited = {
             key: value
             for key, value in os.environ.items()
@@ -59,8 +62,8 @@ class Environment:
         return run(
             str(self.folder / "bin" / program),
             *arguments,
-            cwd=cwd or home,
-            env={**inherited, "HOME": str(home), "COLUMNS": "200"},
+            cwd=cwd or self.home,
+            env={**inherited, "HOME": str(self.home), "COLUMNS": "200"},
         )
 
     def plugins(self) -> dict[str, Any]:
@@ -72,4 +75,6 @@ class Environment:
 def empty(folder: Path) -> Environment:
     """A new environment with nothing in it, not even pip."""
     run(UV, "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder))
-    return Environment(folder)
+    environment = Environment(folder)
+    environment.home.mkdir()
+    return environment

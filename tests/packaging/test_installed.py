@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * COLLECT_SECONDS)]
 BACKENDS = ("asyncio", "trio")
 MEET = str(Path(__file__).with_name("programs") / "meet.py")
+BESIDE_THE_CORE = {"_peerloom_command.py", "_peerloom_pytest.py", "multiaddr-stubs"}
 ALL = tuple(f"peerloom-{plugin}" for plugin in PLUGINS)
 
 
@@ -36,8 +37,7 @@ def test_a_wheel_is_typed_and_carries_both_licences(wheels: Path, package: Path)
     assert fields["License-Expression"] == "MIT OR Apache-2.0"
     assert fields.get_all("License-File") == ["LICENSE-APACHE", "LICENSE-MIT"]
     assert f"{name}/py.typed" in files
-    of_core = {"_peerloom_command.py", "_peerloom_pytest.py", "multiaddr-stubs"}
-    beside = of_core if name == "peerloom" else set()
+    beside = BESIDE_THE_CORE if name == "peerloom" else set()
     assert {file.split("/")[0] for file in files} == {name, metadata.split("/")[0], *beside}
 
 

@@ -30,18 +30,18 @@ COLLECT_SECONDS: Final = 600
 
 def dependencies() -> Mapping[str, Requirement]:
     """What our packages need of others, by canonical name."""
-    written = [Requirement(line) for one in PROJECTS.values() for line in one["dependencies"]]
-    return {
-        canonicalize_name(one.name): one for one in written if not one.name.startswith("peerloom")
-    }
+    written = _by_name(line for one in PROJECTS.values() for line in one["dependencies"])
+    return {name: needed for name, needed in written.items() if not name.startswith("peerloom")}
 
 
 def extras() -> Mapping[str, set[str]]:
-    """What each extra of the core brings."""
-    return {
-        extra: {canonicalize_name(Requirement(line).name) for line in lines}
-        for extra, lines in PROJECTS[PACKAGES[0]]["optional-dependencies"].items()
-    }
+    """The canonical names of what each extra of the core brings."""
+    written = PROJECTS[PACKAGES[0]]["optional-dependencies"]
+    return {extra: set(_by_name(lines)) for extra, lines in written.items()}
+
+
+def _by_name(requirements: Iterable[str]) -> Mapping[str, Requirement]:
+    return {canonicalize_name(one.name): one for one in map(Requirement, requirements)}
 
 
 def pinned(file: Path) -> Mapping[str, Version]:
@@ -52,7 +52,7 @@ def pinned(file: Path) -> Mapping[str, Version]:
 
 
 def our_wheels(folder: Path, packages: Iterable[Path] = PACKAGES) -> Path:
-    """Build packages with the tools at hand."""
+    """Build wheels into a folder, with the tools at hand."""
     pip(
         *("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)),
         *map(str, packages),
@@ -62,7 +62,8 @@ def our_wheels(folder: Path, packages: Iterable[Path] = PACKAGES) -> Path:
 
 def collected(pins: Path) -> Path:
     """A folder with the wheels of all that our packages need, in the versions of that file."""
-    wanted = (*map(str, dependencies().values()), *TEST_TOOLS)
+    brought = {name for names in extras().values() for name in names if "peerloom" not in name}
+    wanted = (*map(str, dependencies().values()), *TEST_TOOLS, *brought)
     folder = user_cache_path("peerloom-tests") / f"wheels-{_key(pins, wanted)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_suffix(".lock")):
