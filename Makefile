@@ -20,7 +20,7 @@ METADATA := $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
 PACKAGES := $(METADATA:%/pyproject.toml=%)
 TYPED := core plugins tests scripts docs $(patsubst %/,%,$(sort $(dir $(wildcard benchmarks/*.py examples/*.py))))
 
-.PHONY: help setup demo test hostile check lint types metadata peers interop bench docs outputs constraints clean
+.PHONY: help setup demo test hostile packaging check lint types metadata peers interop bench docs outputs constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ test: $(INSTALLED) ## all quick tests but those against other implementations
 # In one process: the attackers have the other core. With ARGS="-m slow" only what `test` leaves out.
 hostile: $(INSTALLED) ## peers that attack, flood, stall and lie, quick tests and slow ones
 	$(BIN)/python -m pytest tests/hostile $(ARGS)
+
+packaging: $(INSTALLED) ## our wheels in empty environments, as users and other people's plugins meet them
+	$(BIN)/python -m pytest tests/packaging --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 peers: $(INSTALLED) ## build the programs around other implementations (Node.js 20, Go, Rust), once
 	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"

@@ -19,12 +19,29 @@ pytest.register_assert_rewrite("tests.interop.scenarios", "tests.interop.lazy")
 settings.register_profile("peerloom", deadline=None)
 settings.load_profile("peerloom")
 
+WAITS_OF_TEN_SECONDS = (
+    "_arrivals.UPGRADE_SECONDS",
+    "_connection.NEGOTIATION_SECONDS",
+    "_dialer.DIAL_SECONDS",
+    "_dialer.UPGRADE_SECONDS",
+    "_optimistic_stream.NEGOTIATION_SECONDS",
+)
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every async test runs on both backends."""
     backend: str = request.param
     return backend
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The swarm waits two seconds where it waits ten, and sweeps at once; gives that in words."""
+    for name in WAITS_OF_TEN_SECONDS:
+        monkeypatch.setattr(f"peerloom._swarm.{name}", 2.0)
+    monkeypatch.setattr("peerloom._swarm._plugin.SWEEP_SECONDS", 0.1)
+    return "2 s"
 
 
 @pytest.fixture

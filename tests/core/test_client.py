@@ -28,6 +28,7 @@ from peerloom._events import (
     ListeningOn,
 )
 from peerloom._subscriptions import QUEUE_BOUND
+from peerloom.testing import until
 from peerloom_stream import AcceptBytes
 from tests.core.plugin_kit import (
     ALICE,
@@ -36,7 +37,6 @@ from tests.core.plugin_kit import (
     Echo,
     Said,
     Shouted,
-    eventually,
     plugin,
     running,
 )
@@ -82,7 +82,7 @@ class TestNoHandler:
         )
         async with running(one) as bench:
             one.ctx.spawn(fail)
-            await eventually(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
+            await until(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
             with pytest.raises(NoHandler, match="plugin alpha, but it has failed"):
                 await bench.client.call(Echo("x"))
 

@@ -65,6 +65,14 @@ def test_a_plugin_imports_no_other_plugin_and_nothing_private(plugin: Path) -> N
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_of_ours_passes_what_every_plugin_passes(plugin: Path) -> None:
+    tests = ROOT / "tests" / plugin.name / f"test_{plugin.name}_conformance.py"
+
+    assert "(PluginConformance):" in tests.read_text()
+    assert f'plugin = "{plugin.name}"' in tests.read_text()
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_all_names_exactly_what_is_public(name: str) -> None:
     module = import_module(name)

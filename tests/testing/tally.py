@@ -58,16 +58,29 @@ FILES = {
 
 
         @frozen
+        class Bounds:
+            """How far it counts.
+
+            Attributes:
+                most: where it ends.
+            """
+
+            most: int = 1000
+
+
+        @frozen
         class TallyConfig:
             """How it counts.
 
             Attributes:
                 start: where it begins.
                 labels: what it says.
+                bounds: how far it goes.
             """
 
             start: int = 0
             labels: tuple[str, ...] = ("a", "b")
+            bounds: Bounds = field(factory=Bounds)
     ''',
     "NAME/_plugin.py": '''
         """The entry point."""
@@ -186,7 +199,8 @@ FILES = {
         Requires-Dist: peerloom<0.2,>=0.1
         Requires-Dist: pytest; extra == "testing"
 
-        Answers `CountUp(peer, count)`, tells `Counted`, and reads `start` and `labels`.
+        Answers `CountUp(peer, count)`, tells `Counted`, and reads `start` and `labels`,
+        and `most` of `bounds`.
     """,
     "NAME-1.0.dist-info/entry_points.txt": """
         [peerloom.plugins]

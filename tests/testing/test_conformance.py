@@ -58,6 +58,18 @@ class Fault:
     says: str
 
 
+RIGHT: dict[str, tuple[tuple[str, str], ...]] = {
+    "right": (),
+    "right_though_it_needs_others": (
+        ('PluginInfo("NAME")', 'PluginInfo("NAME", requires={"pubsub"}, after=("relay",))'),
+    ),
+    "right_without_anything": (
+        ("return [CountUp.handled_by(self.tally(ctx).count_up)]", "return []"),
+        ("Counted, CountUp, TallyConfig\n\n__all", "TallyConfig\n\n__all"),
+        ("return [self.tally(ctx)]", "return []"),
+        ("return [PeerConnected.heard_by(self.tally(ctx).on_connected)]", "return []"),
+    ),
+}
 FAULTS = {
     "no_range": Fault((("<0.2,>=0.1", "==0.1.0"),), {METADATA}, "peerloom>=0.1,<0.2"),
     "no_dependency": Fault(
@@ -84,8 +96,10 @@ FAULTS = {
         "has become",
     ),
     "unset": Fault((("        start: where it begins.\n", ""),), {SETTINGS}, "explain start"),
+    "unset_part": Fault((("        most: where it ends.\n", ""),), {SETTINGS}, "explain most"),
     "unnamed_event": Fault(((", tells `Counted`", ""),), {README}, "`Counted`"),
     "unnamed_setting": Fault((("`start` and ", ""),), {README}, "`start`"),
+    "unnamed_part": Fault((("`most` of ", ""),), {README}, "`most`"),
     "odd_protocol": Fault((('"/NAME/1.0.0"', '"NAME 1"'),), {SERVED}, "/echo/1.0.0"),
     "hidden": Fault(
         (("CountUp, TallyConfig\n\n__all", "TallyConfig\n\n__all"),), {SERVED}, "export CountUp"
@@ -130,23 +144,25 @@ FAULTS = {
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """All of them tested in one run, and the plugin that is right."""
     folder = tmp_path_factory.mktemp("conformance")
-    write_distribution(folder, "right")
+    for name, changes in RIGHT.items():
+        write_distribution(folder, name, changes)
     for name, fault in FAULTS.items():
         write_distribution(folder, name, fault.changes)
     classes = "\n".join(
         f"class Test_{name}(PluginConformance):\n    plugin = {name!r}"
-        for name in ("right", *FAULTS)
+        for name in (*RIGHT, *FAULTS)
     )
     source = f"from peerloom.testing import PluginConformance\n{classes}\n"
     # Left out is what takes long and would say the same: to import each of them alone, to run
     # each on both backends, and to wait for what a leaky one leaves behind wherever leaks count.
     chosen = "right or not (trio or (light and not heavy) or (leaky and (restarts or beside)))"
-    return run_pytest(folder, source, "-k", chosen)
+    return run_pytest(folder, source, "-k", chosen, "--tb=short")
 
 
-def test_a_plugin_that_is_right_passes_all(outcomes: dict[str, Outcome]) -> None:
-    assert _found(outcomes, "right") == {}
-    assert len([name for name in outcomes if name.startswith("Test_right::")]) == 9 + 2 * 7
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_plugin_that_is_right_passes_all(outcomes: dict[str, Outcome], name: str) -> None:
+    assert _found(outcomes, name) == {}
+    assert len([test for test in outcomes if test.startswith(f"Test_{name}::")]) == 9 + 2 * 7
 
 
 @pytest.mark.parametrize("name", FAULTS)

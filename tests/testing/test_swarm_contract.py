@@ -64,6 +64,11 @@ async def echoed(stream: Stream, data: bytes) -> bytes:
     return b"".join(chunks)
 
 
+async def read(stream: Stream) -> bytes:
+    with anyio.fail_after(5):
+        return await stream.receive()
+
+
 async def send_all(stream: Stream, data: bytes) -> None:
     await stream.send(data)
     await stream.send_eof()
@@ -221,7 +226,7 @@ async def test_an_optimistic_stream_is_refused_when_it_is_read(
 
     await stream.send(b"into the void")
     with pytest.raises((ProtocolNotSupported, StreamReset)):
-        await stream.receive()
+        await read(stream)
 
 
 async def test_a_stream_can_be_opened_on_one_connection_as_long_as_that_stands(
@@ -278,10 +283,10 @@ async def test_streams_past_a_bound_are_reset(world: World, ctx: PluginContext) 
     serve(ctx, echo, max_streams_per_peer=1)
     first = await world.ben_opens("/served/1")
     await first.send(b"x")
-    assert await first.receive() == b"x"
+    assert await read(first) == b"x"
 
     with pytest.raises(StreamReset):
-        await (await world.ben_opens("/served/1")).receive()
+        await read(await world.ben_opens("/served/1"))
     await first.aclose()
 
 
@@ -291,7 +296,7 @@ async def test_a_reset_is_no_clean_end(world: World, ctx: PluginContext) -> None
     await stream.send(b"x")
 
     with pytest.raises(StreamReset):
-        await stream.receive()
+        await read(stream)
 
 
 async def reset_after_reading(stream: Stream) -> None:
@@ -305,9 +310,9 @@ async def test_half_a_stream_can_be_ended(world: World, ctx: PluginContext) -> N
     await stream.send(b"last words")
     await stream.send_eof()
 
-    assert await stream.receive() == b"last words"
+    assert await read(stream) == b"last words"
     with pytest.raises(anyio.EndOfStream):
-        await stream.receive()
+        await read(stream)
     with pytest.raises((anyio.ClosedResourceError, anyio.BrokenResourceError)):
         await stream.send(b"more")
 
@@ -321,7 +326,7 @@ async def test_disconnecting_ends_connections_and_their_streams(
     assert await ctx.swarm.disconnect(world.ben, "a test") == 2
 
     with pytest.raises((StreamReset, LinkClosed)):
-        await stream.receive()
+        await read(stream)
     assert ctx.connections() == ()
     events = await world.heard.several(PeerDisconnected, 2)
     assert {event.connection for event in events} == {first, second}

@@ -26,7 +26,7 @@ ENTRY_POINT_GROUP: Final = "peerloom.plugins"
 API_LEVEL: Final = 1
 OLDEST_API_LEVEL: Final = 1
 
-hookimpl = pluggy.HookimplMarker(PROJECT)
+hookimpl: Final = pluggy.HookimplMarker(PROJECT)
 _hookspec = pluggy.HookspecMarker(PROJECT)
 
 

@@ -70,9 +70,9 @@ class Node:
         plugins: Sequence[object] = (),
         runtime: Runtime | None = None,
     ) -> None:
-        self.config = config or NetworkConfig()
+        self.config: NetworkConfig = config or NetworkConfig()
         self._plugins = tuple(plugins)
-        self.metrics = Metrics()
+        self.metrics: Metrics = Metrics()
         self._given_runtime = runtime
         self._running: AsyncExitStack | None = None
         self._identity: KeyPair | None = None

@@ -11,11 +11,12 @@ import anyio
 from peerloom._dispatch import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
-_FIRST_PAUSE_SECONDS: Final = 0.001
+_EAGER_LOOKS: Final = 100  # one in each turn of the event loop, before it pauses between them
+_SHORTEST_PAUSE_SECONDS: Final = 0.001
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _SHOWN: Final = 10
 _SHOWN_CHARACTERS: Final = 200
@@ -46,7 +47,7 @@ async def until(
         within: seconds.
     """
     seen: list[tuple[str, int]] = []
-    pause = _FIRST_PAUSE_SECONDS
+    pauses = _pauses()
     with anyio.move_on_after(within):
         while True:
             value = probe()
@@ -55,8 +56,7 @@ async def until(
             if accept(value):
                 return value
             _note(seen, _shown(value))
-            await anyio.sleep(pause)
-            pause = min(_LONGEST_PAUSE_SECONDS, 2 * pause)
+            await anyio.sleep(next(pauses))
     wanted = place_of(probe) + ("" if accept is bool else f", judged by {place_of(accept)},")
     raise AssertionError(f"{wanted} did not hold within {within:g} s; {_told(seen)}")
 
@@ -67,6 +67,14 @@ def place_of(function: Callable[..., object]) -> str:
     if code is None:
         return name_of(function)
     return f"{name_of(function)} ({Path(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def _pauses() -> Iterator[float]:
+    yield from (0.0 for _ in range(_EAGER_LOOKS))
+    pause = _SHORTEST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(_LONGEST_PAUSE_SECONDS, 2 * pause)
 
 
 def _note(seen: list[tuple[str, int]], value: str) -> None:

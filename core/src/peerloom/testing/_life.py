@@ -247,5 +247,4 @@ def _footprint(bench: Bench, subject: Subject) -> dict[str, object]:
     return {
         "protocols": bench.swarm.installed.get(subject.name, ()),
         "commands": sorted(one.__name__ for one in _answered(bench, subject)),
-        "timers": len(bench._loop.timers),  # noqa: SLF001 - of the same distribution
     }

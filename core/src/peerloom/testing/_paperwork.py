@@ -18,6 +18,8 @@ from peerloom._config_text import default_config_text
 from peerloom._hookspecs import Hooks
 from peerloom._judgement import judge
 
+from ._subject import classes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -126,7 +128,8 @@ def check_configuration(subject: Subject) -> None:
 def check_settings_documented(subject: Subject) -> None:
     """Each setting is explained: that becomes the comment which `peerloom init` writes."""
     for section in subject.loaded.sections:
-        _check_explained(section.config_class)
+        for one in classes(section.config_class):
+            _check_explained(one)
 
 
 def check_readme(subject: Subject) -> None:

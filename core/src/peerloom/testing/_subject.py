@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlparse
 
 import attrs
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from peerloom._plugins import Candidate, LoadedPlugin
-
-K = TypeVar("K", bound=type)
 
 _READMES: Final = ("README.md", "README.rst", "README.txt", "README")
 _NAMED: Final = re.compile(r"`+(?:\w+\.)*(\w+)(?:\([^`]*\))?`+")  # `Ping`, `Ping(peer)`, ``x.y``
@@ -114,7 +112,10 @@ class Subject:
     def setting_names(self) -> set[str]:
         """Every setting of its sections."""
         return {
-            field.name for section in self.loaded.sections for field in fields(section.config_class)
+            name
+            for section in self.loaded.sections
+            for one in classes(section.config_class)
+            for name in attrs.fields_dict(one)
         }
 
     @cached_property
@@ -154,11 +155,10 @@ class _Provider:
         self.info = PluginInfo("conformance-provider", provides=required)
 
 
-def fields(config_class: type[Any]) -> Iterator[attrs.Attribute[Any]]:
-    """The fields of an attrs class, those of nested ones included."""
-    for field in attrs.fields(config_class):
-        yield field
-        if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]  # a class in fact
-            made = getattr(config_class(), field.name)
-            if attrs.has(type(made)):
-                yield from fields(type(made))
+def classes(config_class: type[Any]) -> Iterator[type[Any]]:
+    """An attrs class, and those of the settings that are tables within it."""
+    yield config_class
+    for name in attrs.fields_dict(config_class):
+        value = getattr(config_class(), name)
+        if attrs.has(type(value)):
+            yield from classes(type(value))
