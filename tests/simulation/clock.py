@@ -1,22 +1,18 @@
-"""Virtual time: runs in which waiting takes no time, the same on asyncio and trio."""
+"""Virtual time on asyncio as well, which `SimulatedNetwork.run` does without: it is not seeded."""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from anyio.lowlevel import checkpoint
 from trio.testing import MockClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
-
-_WALL_TIME: Final = 1_800_000_000.0  # any moment will do
 
 
 def run_virtually(backend: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -55,27 +51,3 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds of virtual time."""
         return self._jumping.time
-
-
-class VirtualRuntime:
-    """A `Runtime` of virtual time and seeded chance, whose work is done at once in the loop."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
-
-    def now(self) -> float:
-        """Seconds on the running loop's clock."""
-        return anyio.current_time()
-
-    def wall_time(self) -> float:
-        """Seconds since 1970, as if the run had begun at a fixed moment."""
-        return _WALL_TIME + anyio.current_time()
-
-    def secret_bytes(self, count: int) -> bytes:
-        """Bytes that anybody can guess."""
-        return self.random.randbytes(count)
-
-    async def offload(self, function: Callable[[], T]) -> T:
-        """Run the function here."""
-        await checkpoint()
-        return function()

@@ -75,7 +75,7 @@ class DiscoveryPlugin:
         for peer, address in boot_nodes:
             self._boot[peer] = (*self._boot.get(peer, ()), address)
         # These outlive a plugin that has to be built anew.
-        self._protected: set[PeerId] = set()
+        self._protected: dict[PeerId, None] = {}  # in order: it decides who is dialled first
         self._node_started = False
 
     @hookimpl
@@ -242,14 +242,14 @@ class DiscoveryPlugin:
     def _protect(self, command: Protect) -> None:
         if len(self._protected) >= MAX_PROTECTED and command.peer not in self._protected:
             raise CommandError(f"{MAX_PROTECTED} peers are protected: unprotect some first")
-        self._protected.add(command.peer)
+        self._protected[command.peer] = None
         self._ctx.swarm.protect(command.peer)
         self._state.keep(command.peer)
         self._wish(command.peer, Persistence.ENDLESS)
         self._rearm()
 
     def _unprotect(self, command: Unprotect) -> bool:
-        self._protected.discard(command.peer)
+        self._protected.pop(command.peer, None)
         self._wishes.drop(command.peer)
         if command.peer not in self._boot:
             self._state.unkeep(command.peer)

@@ -104,8 +104,13 @@ class SimulatedNetwork:
 
         What it raises carries a note that names the seed. A network runs once.
         """
+
+        async def play() -> T:
+            async with self.running():
+                return await scenario(self, *args)
+
         try:
-            return run_in_virtual_time(self._play, scenario, args, order=self.chance.of("order"))
+            return run_in_virtual_time(play, order=self.chance.of("order"))
         except BaseException as error:
             error.add_note(
                 f"SimulatedNetwork(seed={self.seed}): the same seed does it again. Its log has "
@@ -127,10 +132,6 @@ class SimulatedNetwork:
                         await node.stop()
             finally:
                 tasks.cancel_scope.cancel()
-
-    async def _play(self, scenario: Callable[..., Awaitable[T]], args: Sequence[Any]) -> T:
-        async with self.running():
-            return await scenario(self, *args)
 
     @property
     def now(self) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def run_in_virtual_time(function: Callable[..., Awaitable[T]], *args: Any, order: Random) -> T:
+def run_in_virtual_time(function: Callable[[], Awaitable[T]], order: Random) -> T:
     """Like `anyio.run` on trio; when everybody waits, the clock jumps to whoever waits the least.
 
     Tasks that are ready at the same time run in an order that `order` draws.
@@ -24,7 +24,7 @@ def run_in_virtual_time(function: Callable[..., Awaitable[T]], *args: Any, order
 
     with _deterministic(order), _without_garbage_collection():
         options: dict[str, Any] = {"clock": MockClock(autojump_threshold=0)}
-        return anyio.run(function, *args, backend="trio", backend_options=options)
+        return anyio.run(function, backend="trio", backend_options=options)
 
 
 @contextmanager
