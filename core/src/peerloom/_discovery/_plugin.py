@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Final
 
 from peerloom._addresses import ip_of, is_loopback, split_peer
+from peerloom._alarm import Alarm
 from peerloom._commands import AddPeerAddresses, Protect, Unprotect
 from peerloom._config import ConfigSection
 from peerloom._errors import CommandError, PeerloomError
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from peerloom._context import PluginContext
     from peerloom._dispatch import CommandHandler, EventHandler
     from peerloom._peer_id import PeerId
-    from peerloom._timers import Timer
 
 MAX_PROTECTED: Final = 1024  # peers named by the application: a quarter of the address book
 CACHE_NAMESPACE: Final = "peer-cache"
@@ -95,7 +95,7 @@ class DiscoveryPlugin:
         self._cache = PeerCache(config.remember_peers, config.remember_seconds)
         self._boots = BootRounds(self._boot, ctx.runtime.random.random)
         self._wishes = Wishes(ctx.runtime.random.random)
-        self._timer: Timer | None = None
+        self._alarm = Alarm(ctx, self._dial_due)
         self._load_cache()
         for connection in ctx.connections():
             self._state.connected(connection, len(ctx.connections(connection.peer)))
@@ -298,13 +298,7 @@ class DiscoveryPlugin:
     def _rearm(self) -> None:
         deadlines = (self._boots.next_deadline(), self._wishes.next_deadline())
         deadline = min((time for time in deadlines if time is not None), default=None)
-        if self._timer is not None:
-            if self._timer.active and self._timer.time == deadline:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = self._ctx.wake_at(deadline, self._dial_due)
+        self._alarm.set(deadline)
 
     def _load_cache(self) -> None:
         store = self._ctx.store(CACHE_NAMESPACE)

@@ -30,11 +30,14 @@ class EventLog:
     with its fields. Peer ids stand as names, sets are sorted, exceptions are their type and text,
     so that runs of one seed write the same bytes. ``bytes(log)`` are all lines, ``log.digest()``
     their SHA-256; it iterates over its lines.
+
+    Attributes:
+        names: what is written in place of each peer id.
     """
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._names: dict[PeerId, str] = {}
+        self.names: dict[PeerId, str] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -62,7 +65,7 @@ class EventLog:
 
     def name(self, peer: PeerId, name: str) -> None:
         """Write that name in place of the peer id."""
-        self._names[peer] = name
+        self.names[peer] = name
 
     def write(self, time: float, name: str, text: str) -> None:
         """Add a line."""
@@ -78,7 +81,7 @@ class EventLog:
     def _text(self, value: Any) -> str:
         match value:
             case PeerId():
-                return self._names.get(value) or str(value)
+                return self.names.get(value) or str(value)
             case ConnectionInfo():
                 return f"#{value.id}"
             case BaseException():

@@ -17,7 +17,7 @@ from ._chance import Chance
 from ._internet import Internet, Nat, NatKind, Weather
 from ._log import EventLog
 from ._nat_table import LIFETIME_SECONDS
-from ._node import SimulatedNode
+from ._node import PORT, SimulatedNode
 from ._pipe import break_link
 from ._virtual_time import run_in_virtual_time
 from ._wire import Wire
@@ -35,7 +35,6 @@ T = TypeVar("T")
 
 Security = Literal["plain", "real"]
 
-PORT: Final = 4001
 LINES_OF_NOTE: Final = 5
 LISTEN: Final = (f"/tcp/{PORT}",)
 
@@ -59,7 +58,7 @@ class SimulatedNetwork:
     Args:
         seed: decides everything that is left to chance, identities included.
         latency: seconds that anything takes one way: a number, or a function that draws one from a
-            `random.Random`, once for each pair of places. Arrivals are rounded up to 1/1024 s.
+            `random.Random`, once for each pair of places.
         jitter: seconds that are added to that, drawn for each piece; nothing overtakes on a link.
         bandwidth: bytes a second that each host can send, and receive; None for no bound.
         link_lifetime: seconds after which a link is lost, drawn for each; None for never.

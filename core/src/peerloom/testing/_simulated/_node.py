@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import anyio
 from attrs import evolve
 
+from peerloom._addresses import tcp_address
 from peerloom._assembly import Foundation
 from peerloom._errors import NodeClosed
 from peerloom._libp2p import KeyPair
 
 from ._life import Contents, Life, NodeOnHost, Recording
 from ._plain_security import Plain
-from ._runtime import SimulatedRuntime
+from ._runtime import BEGIN_OF_TIME, SimulatedRuntime
 from ._tcp import SimulatedTcp
 from ._udp import bind_udp
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from ._internet import Host, Nat
     from ._network import SimulatedNetwork
+
+PORT: Final = 4001  # where nodes listen unless told otherwise
 
 _ALL_PLAIN: Final = {"tls": Plain, "noise": Plain}
 
@@ -104,6 +107,10 @@ class SimulatedNode:
         """Where it listens, each address with its peer id: private ones behind a NAT."""
         return self.node.addresses
 
+    def wall_time(self) -> float:
+        """Seconds since 1970, as its wall clock shows them."""
+        return BEGIN_OF_TIME + self._network.now + self.clock_offset_seconds
+
     async def start(self) -> Self:
         """Start it; every address listens when it returns."""
         if self._life is not None:
@@ -151,6 +158,13 @@ class SimulatedNode:
         """Connect to where another node listens; raises `DialFailed`."""
         return await self.client.dial(other.peer_id, other.addresses)
 
+    def forward_port(self, port: int, to: int = PORT) -> Multiaddr:
+        """Open a TCP port of its NAT for everybody, as by hand; gives its address there."""
+        if self.nat is None:
+            raise ValueError(f"{self.name} is behind no NAT")
+        self.nat.table.forward("tcp", (self.host.ip, to), port)
+        return tcp_address(self.nat.ip, port)
+
     def events(self, *event_classes: type[Any]) -> Subscription[Any]:
         """See `NetworkClient.events`."""
         return self.client.events(*event_classes)
@@ -175,9 +189,7 @@ class SimulatedNode:
 
     def _build(self) -> NodeOnHost:
         network, life = self._network, self._lives
-        runtime = SimulatedRuntime(
-            network.chance.of("node", self.name, life), lambda: self.clock_offset_seconds
-        )
+        runtime = SimulatedRuntime(network.chance.of("node", self.name, life), self.wall_time)
         plugins = [plugin() if callable(plugin) else plugin for plugin in self._plugins]
         if network.records:
             plugins.append(Recording(partial(self._hear, life)))

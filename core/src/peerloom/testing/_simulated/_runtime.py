@@ -23,16 +23,13 @@ class SimulatedRuntime:
     Attributes:
         random: the node's generator, which `secret_bytes` uses as well.
         now: seconds on the running loop's clock.
+        wall_time: seconds since 1970, as the node's wall clock shows them.
     """
 
-    def __init__(self, random: Random, clock_offset_seconds: Callable[[], float]) -> None:
+    def __init__(self, random: Random, wall_time: Callable[[], float]) -> None:
         self.random = random
         self.now = SystemRuntime.of_running_loop().now
-        self._clock_offset_seconds = clock_offset_seconds
-
-    def wall_time(self) -> float:
-        """Seconds since 1970, as this node's wall clock shows them."""
-        return BEGIN_OF_TIME + self.now() + self._clock_offset_seconds()
+        self.wall_time = wall_time
 
     def secret_bytes(self, count: int) -> bytes:
         """Bytes that everybody can guess who knows the seed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from heapq import heappop, heappush
 from itertools import count
-from math import ceil, inf
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -16,11 +16,8 @@ from peerloom._wakeup import wakeup_kind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Arrivals are rounded up to this grid (about a millisecond): those of one tick share a wake-up. A
-# power of two, so that sums are exact.
-TICK_SECONDS: Final = 2.0**-10
 # Garbage is collected after so many arrivals, young objects only; some megabytes until then.
-ARRIVALS_A_COLLECTION: Final = 20_000
+ARRIVALS_A_COLLECTION: Final = 100_000
 
 
 class Wire:
@@ -42,10 +39,10 @@ class Wire:
         self._arrived = 0
 
     def at(self, time: float, arrive: Callable[[Any], object], what: Any) -> None:
-        """Call ``arrive(what)`` at that time, on the grid."""
-        tick = ceil(time / TICK_SECONDS) * TICK_SECONDS
-        heappush(self._under_way, (tick, next(self._serial), arrive, what))
-        if self._under_way[0][0] == tick:
+        """Call ``arrive(what)`` at that time."""
+        entry = (time, next(self._serial), arrive, what)
+        heappush(self._under_way, entry)
+        if self._under_way[0] is entry:
             self._earlier.set()
 
     def after(self, seconds: float, arrive: Callable[[Any], object], what: Any) -> None:
