@@ -8,7 +8,7 @@ from peerloom import IdentifyReceived, NetworkConfig
 from peerloom.testing import SimulatedNetwork, SimulatedNode
 from tests.core.nodes import Serving, echo
 
-from .clock import run_virtually
+from .clock import run_on_asyncio
 
 Way = Literal["tls", "noise", "quic"]
 
@@ -22,19 +22,20 @@ def count_round_trips(backend: str, way: Way, *, known: bool) -> float:
     A known peer has been connected and identified before. To an unknown one the stream is opened
     `optimistic`: an echo's first bytes do no harm.
     """
-    return run_virtually(backend, _count, way, known)
-
-
-async def _count(way: Way, known: bool) -> float:  # noqa: FBT001 - anyio.run passes no names
     network = SimulatedNetwork(latency=ROUND_TRIP_SECONDS / 2, security="real")
-    async with network.running():
-        serving, asking = [await _node(network, way).start() for _ in range(2)]
-        await asking.client.add_peer_addresses(serving.peer_id, serving.addresses)
-        if known:
-            await _become_known(asking, serving)
-        began_at = network.now
-        await _first_answer(asking, serving, optimistic=not known)
-        return (network.now - began_at) / ROUND_TRIP_SECONDS
+    if backend == "trio":
+        return network.run(_count, way, known)
+    return run_on_asyncio(network, _count, way, known)
+
+
+async def _count(network: SimulatedNetwork, way: Way, known: bool) -> float:  # noqa: FBT001
+    serving, asking = [await _node(network, way).start() for _ in range(2)]
+    await asking.client.add_peer_addresses(serving.peer_id, serving.addresses)
+    if known:
+        await _become_known(asking, serving)
+    began_at = network.now
+    await _first_answer(asking, serving, optimistic=not known)
+    return (network.now - began_at) / ROUND_TRIP_SECONDS
 
 
 async def _become_known(asking: SimulatedNode, serving: SimulatedNode) -> None:

@@ -399,3 +399,16 @@ def test_node_of_a_simulated_network_is_a_real_one() -> None:
             return isinstance(ann.node, Node)
 
     assert SimulatedNetwork().run(scenario)
+
+
+def test_scenario_that_waits_for_ever_is_ended() -> None:
+    async def scenario(network: SimulatedNetwork) -> None:
+        (ann,) = await network.start(1)
+        async with ann.events(PeerConnected) as events:
+            await anext(events)
+
+    network = SimulatedNetwork(seed=4, time_limit_seconds=600)
+    with pytest.raises(TimeoutError) as failed:
+        network.run(scenario)
+    assert "seed=4" in failed.value.__notes__[0]
+    assert network.now == 600

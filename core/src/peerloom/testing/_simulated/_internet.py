@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import define, field, frozen
 
+from peerloom._wakeup import wakeup_kind
+
 from ._chance import draw
 from ._nat_table import LIFETIME_SECONDS, Dependence, Endpoint, NatMapping, NatTable, Protocol
+from ._wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from random import Random
+
+    from peerloom._wakeup import Wakeup
 
     from ._chance import Chance, Distribution
     from ._pipe import PipeEnd
     from ._tcp import Arrivals, OpenDial
     from ._udp import SimulatedUdpSocket
-    from ._wire import Wire
 
 NatKind = Literal["endpoint-independent", "address-dependent", "port-dependent", "symmetric"]
 Unsolicited = Literal["drop", "refuse"]
@@ -220,21 +224,27 @@ class Internet:
     """Where everything is, and how it is reached.
 
     Attributes:
-        wire: what is under way; set while the network runs.
+        wire: what is under way, and the time.
+        wakeup: makes wakeups for the event loop in which the network runs.
         held: pipe ends for which something waits until a partition heals.
         chance: for jitter, lifetimes and losses, in the order in which they come up.
     """
 
-    wire: Wire
+    wakeup: Callable[[], Wakeup]
 
     def __init__(self, weather: Weather, chance: Chance) -> None:
         self.weather = weather
+        self.wire = Wire()
         self.public = Realm(_PUBLIC_NET)
         self.held: dict[PipeEnd, None] = {}
         self.chance: Random = chance.of("weather")
         self._chances = chance
         self._numbers = count(1)
         self._paths: dict[tuple[Realm, str, str], Path] = {}
+
+    def begin(self) -> None:
+        """Run in the event loop that runs now."""
+        self.wakeup = wakeup_kind()
 
     def add_host(self, name: str, nat: Nat | None, bandwidth: float | None) -> Host:
         """A host on the internet or behind a NAT, switched off."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+import anyio
 from attrs import evolve
 from multiaddr import Multiaddr
 
@@ -20,7 +21,6 @@ from ._nat_table import LIFETIME_SECONDS
 from ._node import PORT, SimulatedNode
 from ._pipe import break_link
 from ._virtual_time import run_in_virtual_time
-from ._wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -65,6 +65,8 @@ class SimulatedNetwork:
         datagram_loss: the part of all datagrams (QUIC) that is lost, from 0 to 1.
         security: "plain" in place of TLS and Noise a channel that hides nothing, costs nothing and
             takes as many round trips; "real" as each node's configuration says.
+        time_limit_seconds: virtual seconds after which a scenario that waits for what never happens
+            is ended: `run` raises TimeoutError.
         record: the events that the log writes, subclasses included; empty for none.
 
     Attributes:
@@ -83,6 +85,7 @@ class SimulatedNetwork:
         link_lifetime: Distribution | None = None,
         datagram_loss: float = 0.0,
         security: Security = "plain",
+        time_limit_seconds: float = 86_400.0,
         record: Sequence[type[Event]] = (Event,),
     ) -> None:
         self.seed = seed
@@ -94,6 +97,7 @@ class SimulatedNetwork:
         self.plain = security == "plain"
         self.records = tuple(record)
         self.tasks: TaskGroup
+        self._time_limit_seconds = time_limit_seconds
         self._numbers = count(1)
 
     # -- running
@@ -105,11 +109,12 @@ class SimulatedNetwork:
         """
 
         async def play() -> T:
-            async with self.running():
-                return await scenario(self, *args)
+            with anyio.fail_after(self._time_limit_seconds):
+                async with self.running():
+                    return await scenario(self, *args)
 
         try:
-            return run_in_virtual_time(play, order=self.chance.of("order"))
+            return run_in_virtual_time(play, self.internet.wire, self.chance.of("order"))
         except BaseException as error:
             error.add_note(
                 f"SimulatedNetwork(seed={self.seed}): the same seed does it again. Its log has "
@@ -119,11 +124,10 @@ class SimulatedNetwork:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[SimulatedNetwork, None]:
-        """The network in the event loop that runs already, asyncio's or trio's, in its time."""
-        self.internet.wire = Wire()
+        """The network in an event loop that runs already, and in which the wire makes time pass."""
+        self.internet.begin()
         async with Background() as tasks:
             self.tasks = tasks
-            tasks.start_soon(self.internet.wire.run)
             try:
                 yield self
                 for node in self.nodes.values():

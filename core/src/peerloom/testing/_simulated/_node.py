@@ -189,7 +189,8 @@ class SimulatedNode:
 
     def _build(self) -> NodeOnHost:
         network, life = self._network, self._lives
-        runtime = SimulatedRuntime(network.chance.of("node", self.name, life), self.wall_time)
+        chance = network.chance.of("node", self.name, life)
+        runtime = SimulatedRuntime(chance, network.internet.wire.now, self.wall_time)
         plugins = [plugin() if callable(plugin) else plugin for plugin in self._plugins]
         if network.records:
             plugins.append(Recording(partial(self._hear, life)))

@@ -56,8 +56,8 @@ class PipeEnd(EagerPipe):
         self._broken = False
         self._closed = False
         self._finished = False
-        self._readable = internet.wire.wakeup()
-        self._writable = internet.wire.wakeup()
+        self._readable = internet.wakeup()
+        self._writable = internet.wakeup()
         host.links[key] = self
         for mapping in mappings:
             mapping.links += 1

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from peerloom._runtime import SystemRuntime
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
@@ -18,17 +16,19 @@ BEGIN_OF_TIME: Final = 1_800_000_000.0  # what wall clocks show at the start: an
 
 
 class SimulatedRuntime:
-    """A `Runtime` on the running loop's clock, whose work is done at once in the loop.
+    """A `Runtime` of virtual time, whose work is done at once in the loop.
 
     Attributes:
         random: the node's generator, which `secret_bytes` uses as well.
-        now: seconds on the running loop's clock.
+        now: virtual seconds, as on the event loop's clock.
         wall_time: seconds since 1970, as the node's wall clock shows them.
     """
 
-    def __init__(self, random: Random, wall_time: Callable[[], float]) -> None:
+    def __init__(
+        self, random: Random, now: Callable[[], float], wall_time: Callable[[], float]
+    ) -> None:
         self.random = random
-        self.now = SystemRuntime.of_running_loop().now
+        self.now = now
         self.wall_time = wall_time
 
     def secret_bytes(self, count: int) -> bytes:

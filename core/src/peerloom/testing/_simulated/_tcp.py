@@ -81,7 +81,7 @@ class Arrivals:
 
     def __init__(self, internet: Internet) -> None:
         self._links: deque[RawLink] = deque()
-        self._changed = internet.wire.wakeup()
+        self._changed = internet.wakeup()
         self._closed = False
 
     @property

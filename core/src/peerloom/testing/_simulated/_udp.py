@@ -42,7 +42,7 @@ class SimulatedUdpSocket:
         self._host = host
         self._arrived: deque[Datagram] = deque()
         self._unread = 0
-        self._changed = internet.wire.wakeup()
+        self._changed = internet.wakeup()
         host.sockets[self.address[1]] = self
 
     def host_towards(self, remote: Address) -> str:  # noqa: ARG002

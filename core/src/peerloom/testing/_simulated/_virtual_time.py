@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
@@ -12,19 +12,39 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from random import Random
 
+    from ._wire import Wire
+
 T = TypeVar("T")
 
+_FOR_EVER: Final = 86_400.0  # trio itself waits no longer
 
-def run_in_virtual_time(function: Callable[[], Awaitable[T]], order: Random) -> T:
-    """Like `anyio.run` on trio; when everybody waits, the clock jumps to whoever waits the least.
+
+def run_in_virtual_time(function: Callable[[], Awaitable[T]], wire: Wire, order: Random) -> T:
+    """Like `anyio.run` on trio; when everybody waits, time goes on to whatever comes first.
 
     Tasks that are ready at the same time run in an order that `order` draws.
     """
-    from trio.testing import MockClock  # noqa: PLC0415 - only simulations need it
-
+    options: dict[str, Any] = {"clock": _clock_of(wire)}
     with _deterministic(order), _without_garbage_collection():
-        options: dict[str, Any] = {"clock": MockClock(autojump_threshold=0)}
         return anyio.run(function, backend="trio", backend_options=options)
+
+
+def _clock_of(wire: Wire) -> Any:
+    from trio.abc import Clock  # noqa: PLC0415 - only simulations need trio
+
+    class VirtualClock(Clock):
+        """Asked how long to sleep, which happens when no task is ready, it sleeps at once."""
+
+        def start_clock(self) -> None:
+            """It does not run by itself."""
+
+        def current_time(self) -> float:
+            return wire.time
+
+        def deadline_to_sleep_time(self, deadline: float) -> float:
+            return 0.0 if wire.advance(deadline) else _FOR_EVER
+
+    return VirtualClock()
 
 
 @contextmanager
