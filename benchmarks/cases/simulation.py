@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.benchmark import Options
 
 SIZES: Final = (100, 300, 1000)
-_QUICK_SIZES: Final = (12, 16, 20)
+_QUICK_SIZES: Final = (11, 12, 13)
 _TRIO: Final = {backend: name for name, backend in OUR_BACKENDS.items()}["trio"]
 _LIMITS: Final = {"": Limit(120.0), "memory-mib": Limit(3 * 1024.0)}
 
@@ -29,11 +29,15 @@ def _sizes(options: Options) -> tuple[int, ...]:
     return _QUICK_SIZES if options.quick else SIZES
 
 
+def _minutes(options: Options) -> int:
+    return 1 if options.quick else 10
+
+
 def _settings(options: Options) -> Mapping[str, Any]:
     return {
         "nodes": _sizes(options),
         "connections_each": 10,
-        "virtual_minutes": 10,
+        "virtual_minutes": _minutes(options),
         "ping_interval_seconds": 60,
         "latency_seconds": "0.005 to 0.15 one way",
         "security": "plain",
@@ -43,15 +47,16 @@ def _settings(options: Options) -> Mapping[str, Any]:
 @asynccontextmanager
 async def _contest(options: Options) -> AsyncIterator[Sequence[Contestant]]:
     async def measure() -> Measured:
-        runs = [await _simulated(size) for size in _sizes(options)]
+        minutes = _minutes(options)
+        runs = [await _simulated(size, minutes) for size in _sizes(options)]
         return _compared(_sizes(options), runs)
 
     versions = {"peerloom": version("peerloom")}
     yield [Contestant(_TRIO, measure, versions)] if options.wants(_TRIO) else []
 
 
-async def _simulated(size: int) -> dict[str, float]:
-    command = (sys.executable, "-m", "benchmarks.workers.simulating", str(size))
+async def _simulated(size: int, minutes: int) -> dict[str, float]:
+    command = (sys.executable, "-m", "benchmarks.workers.simulating", str(size), str(minutes))
     done = await anyio.run_process(command, stderr=None, cwd=ROOT)
     found: dict[str, float] = json.loads(done.stdout)
     return found

@@ -1,7 +1,7 @@
-"""A simulated network in a process of its own: ``python -m benchmarks.workers.simulating NODES``.
+"""A simulated network of its own: ``python -m benchmarks.workers.simulating NODES MINUTES``.
 
 Every node has ten connections, identifies its peers, and pings each of them every 60 s, from both
-ends, for ten virtual minutes. Prints one JSON object.
+ends, for so many virtual minutes. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 EACH_DIALS: Final = 5  # so that each has ten connections
 PING_SECONDS: Final = 60.0
-MINUTES: Final = 10
 SETTLE_SECONDS: Final = 5.0  # until the last of them has been identified
 _KIB: Final = 1024
 _CONFIG: Final = NetworkConfig(
@@ -37,7 +36,7 @@ def latency(chance: Random) -> float:
     return chance.uniform(0.005, 0.15)
 
 
-async def _scenario(network: SimulatedNetwork, count: int) -> dict[str, float]:
+async def _scenario(network: SimulatedNetwork, count: int, minutes: int) -> dict[str, float]:
     begun = perf_counter()
     nodes = await network.start(count, config=_CONFIG)
     ways = network.chance.of("ways").sample(range(1, (count + 1) // 2), EACH_DIALS)
@@ -51,7 +50,7 @@ async def _scenario(network: SimulatedNetwork, count: int) -> dict[str, float]:
             tasks.start_soon(dial, index, node)
     await anyio.sleep(SETTLE_SECONDS)
     stood = perf_counter()
-    await anyio.sleep(MINUTES * 60)
+    await anyio.sleep(minutes * 60)
     ended = perf_counter()
     for node in nodes:
         assert len(await node.client.connections()) == 2 * EACH_DIALS
@@ -66,4 +65,4 @@ async def _scenario(network: SimulatedNetwork, count: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     simulated = SimulatedNetwork(latency=latency, record=())
-    print(json.dumps(simulated.run(_scenario, int(sys.argv[1]))))
+    print(json.dumps(simulated.run(_scenario, *map(int, sys.argv[1:]))))
