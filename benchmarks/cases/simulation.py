@@ -65,14 +65,13 @@ async def _simulated(size: int, minutes: int) -> dict[str, float]:
 def _compared(sizes: Sequence[int], runs: Sequence[dict[str, float]]) -> Measured:
     """The largest network's figures, those of the others beside them, and how they grow."""
     last, most = runs[-1], sizes[-1]
-    beside = {"start": last["start"], "memory-mib": last["memory-mib"]}
+    beside = {what: last[what] for what in ("start", "processor-seconds", "memory-mib")}
     for size, run in zip(sizes[:-1], runs, strict=False):
         beside[f"seconds-{size}"] = run["seconds"]
         beside[f"memory-mib-{size}"] = run["memory-mib"]
     grown = most - sizes[0]
     beside["kib-a-node"] = 1024 * (last["memory-mib"] - runs[0]["memory-mib"]) / grown
     beside["slope"] = (last["seconds"] / most) / (runs[0]["seconds"] / sizes[0])
-    beside["arrivals-a-second"] = last["arrivals"] / last["seconds"]
     return Measured(last["seconds"], beside)
 
 

@@ -35,7 +35,7 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     def __init__(self, network: SimulatedNetwork) -> None:
         super().__init__()
-        self._wire = network.internet.wire
+        self._wire = network._world.internet.wire
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -47,7 +47,7 @@ class _VirtualSelector(selectors.DefaultSelector):
 class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, network: SimulatedNetwork) -> None:
         super().__init__(_VirtualSelector(network))
-        self._now = network.internet.wire.now
+        self._now = network._world.internet.wire.now
 
     def time(self) -> float:
         return self._now()

@@ -334,11 +334,11 @@ def test_plain_security_is_for_simulated_nodes_only() -> None:
 
 def test_real_node_refuses_plain_security() -> None:
     real, plain = SimulatedNetwork(security="real"), SimulatedNetwork()
-    plain.internet = real.internet
+    plain._world.internet = real._world.internet
 
     async def scenario(network: SimulatedNetwork) -> None:
         ann = await network.node("ann").start()
-        plain.tasks = network.tasks
+        plain._world.tasks = network._world.tasks
         async with plain.node("ben") as ben:
             with pytest.raises(DialFailed):
                 await ann.dial(ben)

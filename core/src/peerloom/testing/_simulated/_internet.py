@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import define, field, frozen
 
+from peerloom._addresses import tcp_address
 from peerloom._wakeup import wakeup_kind
 
 from ._chance import draw
@@ -16,6 +17,8 @@ from ._wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
+
+    from multiaddr import Multiaddr
 
     from peerloom._wakeup import Wakeup
 
@@ -99,13 +102,24 @@ class Nat:
         self.ip = outside.settle(self)
         self.inside = Realm(_PRIVATE_NET, number, self)
         self.outside = outside
-        self.table = table
+        self._table = table
         self.refuses = unsolicited == "refuse"
         self._hairpins = hairpins
 
+    def forward(self, inside: Endpoint, port: int) -> Multiaddr:
+        """Open a TCP port for everybody, as by hand; gives its address."""
+        self._table.forward("tcp", inside, port)
+        return tcp_address(self.ip, port)
+
+    def maps(
+        self, protocol: Protocol, inside: Endpoint, remote: Endpoint, now: float
+    ) -> NatMapping:
+        """The mapping through which a packet leaves."""
+        return self._table.outward(protocol, inside, remote, now)
+
     def restart(self) -> None:
         """Lose every mapping that was not made by hand; links that stand go on."""
-        self.table.forget()
+        self._table.forget()
 
     def admits(
         self, protocol: Protocol, port: int, remote: Endpoint, now: float
@@ -113,7 +127,7 @@ class Nat:
         """The mapping that a packet from outside may pass, or None."""
         if remote[0] == self.ip and not self._hairpins:
             return None
-        return self.table.inward(protocol, port, remote, now)
+        return self._table.inward(protocol, port, remote, now)
 
 
 @define(eq=False)
@@ -278,7 +292,7 @@ class Internet:
             nat = realm.gateway
             if nat is None:
                 return None
-            mapping = nat.table.outward(protocol, source, target, self.wire.now())
+            mapping = nat.maps(protocol, source, target, self.wire.now())
             mappings.append(mapping)
             source, realm = (nat.ip, mapping.port), nat.outside
         path = self._path(realm, source[0], target[0])

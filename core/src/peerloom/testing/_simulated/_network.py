@@ -16,19 +16,18 @@ from peerloom._events import Event
 
 from ._chance import Chance
 from ._internet import Internet, Nat, NatKind, Weather
-from ._log import EventLog
 from ._nat_table import LIFETIME_SECONDS
 from ._node import PORT, SimulatedNode
 from ._pipe import break_link
 from ._virtual_time import run_in_virtual_time
+from ._world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from anyio.abc import TaskGroup
-
     from ._chance import Distribution
     from ._internet import Host, Unsolicited
+    from ._log import EventLog
     from ._nat_table import Dependence
 
 T = TypeVar("T")
@@ -71,6 +70,7 @@ class SimulatedNetwork:
 
     Attributes:
         seed: as given.
+        chance: ``network.chance.of("my purpose")`` is a seeded `random.Random` for the scenario.
         log: what has happened.
         nodes: every node by its name, whether it runs or not.
     """
@@ -89,14 +89,12 @@ class SimulatedNetwork:
         record: Sequence[type[Event]] = (Event,),
     ) -> None:
         self.seed = seed
-        self.log = EventLog()
         self.nodes: dict[str, SimulatedNode] = {}
         self.chance = Chance(seed)
         weather = Weather(latency, jitter, bandwidth, link_lifetime, datagram_loss)
-        self.internet = Internet(weather, self.chance)
-        self.plain = security == "plain"
-        self.records = tuple(record)
-        self.tasks: TaskGroup
+        internet = Internet(weather, self.chance)
+        self._world = World(self.chance, internet, record, plain=security == "plain")
+        self.log: EventLog = self._world.log
         self._time_limit_seconds = time_limit_seconds
         self._numbers = count(1)
 
@@ -114,7 +112,7 @@ class SimulatedNetwork:
                     return await scenario(self, *args)
 
         try:
-            return run_in_virtual_time(play, self.internet.wire, self.chance.of("order"))
+            return run_in_virtual_time(play, self._world.internet.wire, self.chance.of("order"))
         except BaseException as error:
             error.add_note(
                 f"SimulatedNetwork(seed={self.seed}): the same seed does it again. Its log has "
@@ -125,9 +123,9 @@ class SimulatedNetwork:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[SimulatedNetwork, None]:
         """The network in an event loop that runs already, and in which the wire makes time pass."""
-        self.internet.begin()
+        self._world.internet.begin()
         async with Background() as tasks:
-            self.tasks = tasks
+            self._world.tasks = tasks
             try:
                 yield self
                 for node in self.nodes.values():
@@ -139,7 +137,7 @@ class SimulatedNetwork:
     @property
     def now(self) -> float:
         """Virtual seconds since the start."""
-        return self.internet.wire.now()
+        return self._world.now
 
     # -- nodes
 
@@ -172,11 +170,11 @@ class SimulatedNetwork:
         if name in self.nodes:
             raise ValueError(f"there is a node {name!r} already")
         box = self.nat(nat) if isinstance(nat, str) else nat
-        host = self.internet.add_host(name, box, bandwidth)
+        host = self._world.internet.add_host(name, box, bandwidth)
         addresses = tuple(Multiaddr(f"/ip4/{host.ip}{rest}") for rest in listen)
         given = config or NetworkConfig(strict=True)
         node = SimulatedNode(
-            self,
+            self._world,
             name,
             host,
             nat=box,
@@ -219,7 +217,7 @@ class SimulatedNetwork:
                 no link holds it.
         """
         symmetric = kind == "symmetric"
-        return self.internet.add_nat(
+        return self._world.internet.add_nat(
             mapping=mapping or ("port-dependent" if symmetric else "endpoint-independent"),
             filtering="port-dependent" if kind == "symmetric" else kind,
             behind=behind,
@@ -236,36 +234,29 @@ class SimulatedNetwork:
         What is sent to the other side is lost, and sent again once it can arrive, as TCP does it:
         connections live on if neither side gives them up before `heal`.
         """
-        self.write("-", " | ".join(" ".join(node.name for node in group) for group in groups))
-        self.internet.partition([[node.host for node in group] for group in groups], self._hosts())
+        self._world.write(
+            "-", " | ".join(" ".join(node.name for node in group) for group in groups)
+        )
+        self._world.internet.partition(
+            [[node.host for node in group] for group in groups], self._hosts()
+        )
 
     def heal(self) -> None:
         """Let everything pass again."""
-        self.write("-", "heals")
-        self.internet.partition([], self._hosts())
+        self._world.write("-", "heals")
+        self._world.internet.partition([], self._hosts())
 
     def cut(self, one: SimulatedNode, other: SimulatedNode) -> int:
         """Break every link between two nodes, which both are told at once; gives their number."""
         ends = [end for end in one.host.links.values() if end.other.host is other.host]
-        self.write("-", f"cuts {one.name} from {other.name}: {len(ends)} links")
+        self._world.write("-", f"cuts {one.name} from {other.name}: {len(ends)} links")
         for end in ends:
             break_link(end)
         return len(ends)
 
     def latency(self, one: SimulatedNode, other: SimulatedNode) -> float:
         """Seconds that anything takes from one to the other, jitter aside."""
-        return self.internet.latency(one.host, other.host)
-
-    # -- recording
-
-    def write(self, name: str, text: str) -> None:
-        """Write a line into the log."""
-        self.log.write(self.now, name, text)
-
-    def record(self, name: str, event: Event) -> None:
-        """Write an event of a node into the log, if such events are recorded."""
-        if isinstance(event, self.records):
-            self.log.event(self.now, name, event)
+        return self._world.internet.latency(one.host, other.host)
 
     def _hosts(self) -> list[Host]:
         return [node.host for node in self.nodes.values()]

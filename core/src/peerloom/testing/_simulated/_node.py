@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import anyio
 from attrs import evolve
 
-from peerloom._addresses import tcp_address
 from peerloom._assembly import Foundation
 from peerloom._errors import NodeClosed
 from peerloom._libp2p import KeyPair
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from peerloom._subscriptions import Subscription
 
     from ._internet import Host, Nat
-    from ._network import SimulatedNetwork
+    from ._world import World
 
 PORT: Final = 4001  # where nodes listen unless told otherwise
 
@@ -56,7 +55,7 @@ class SimulatedNode:
 
     def __init__(  # noqa: PLR0913 - used by `SimulatedNetwork.node` only
         self,
-        network: SimulatedNetwork,
+        world: World,
         name: str,
         host: Host,
         *,
@@ -69,8 +68,8 @@ class SimulatedNode:
         self.nat = nat
         self.host = host
         self.clock_offset_seconds = clock_offset_seconds
-        self.identity = KeyPair.from_seed(network.chance.key_seed(name))
-        self._network = network
+        self.identity = KeyPair.from_seed(world.chance.key_seed(name))
+        self._world = world
         self._plugins = tuple(plugins)
         self._config = evolve(config, identity=self.identity)
         self._kept: Contents = {}
@@ -109,18 +108,18 @@ class SimulatedNode:
 
     def wall_time(self) -> float:
         """Seconds since 1970, as its wall clock shows them."""
-        return BEGIN_OF_TIME + self._network.now + self.clock_offset_seconds
+        return BEGIN_OF_TIME + self._world.now + self.clock_offset_seconds
 
     async def start(self) -> Self:
         """Start it; every address listens when it returns."""
         if self._life is not None:
             raise NodeClosed(f"{self.name} runs already")
         self._lives += 1
-        self._network.write(self.name, "starts")
+        self._world.write(self.name, "starts")
         self.host.up = True
         self._life = Life(self._build())
         try:
-            await self._network.tasks.start(self._life.run)
+            await self._world.tasks.start(self._life.run)
         except BaseException:
             self._life = None
             self.host.up = False
@@ -132,7 +131,7 @@ class SimulatedNode:
         await self._running_life().end()
         self._life = None
         self.host.up = False
-        self._network.write(self.name, "has stopped")
+        self._world.write(self.name, "has stopped")
 
     async def crash(self, *, silently: bool = True) -> None:
         """Stop it at once, without a goodbye on any connection.
@@ -141,7 +140,7 @@ class SimulatedNode:
         connections is reset, as when only the process dies. What was put into its store is kept.
         """
         life, self._life = self._running_life(), None
-        self._network.write(self.name, "crashes")
+        self._world.write(self.name, "crashes")
         for end in list(self.host.links.values()):
             end.cut(reset=not silently)
         self.host.up = False
@@ -162,8 +161,7 @@ class SimulatedNode:
         """Open a TCP port of its NAT for everybody, as by hand; gives its address there."""
         if self.nat is None:
             raise ValueError(f"{self.name} is behind no NAT")
-        self.nat.table.forward("tcp", (self.host.ip, to), port)
-        return tcp_address(self.nat.ip, port)
+        return self.nat.forward((self.host.ip, to), port)
 
     def events(self, *event_classes: type[Any]) -> Subscription[Any]:
         """See `NetworkClient.events`."""
@@ -188,23 +186,23 @@ class SimulatedNode:
         return self._life
 
     def _build(self) -> NodeOnHost:
-        network, life = self._network, self._lives
-        chance = network.chance.of("node", self.name, life)
-        runtime = SimulatedRuntime(chance, network.internet.wire.now, self.wall_time)
+        world, life = self._world, self._lives
+        chance = world.chance.of("node", self.name, life)
+        runtime = SimulatedRuntime(chance, world.internet.wire.now, self.wall_time)
         plugins = [plugin() if callable(plugin) else plugin for plugin in self._plugins]
-        if network.records:
+        if world.recorded:
             plugins.append(Recording(partial(self._hear, life)))
         return NodeOnHost(self._config, plugins, runtime, self._foundation(), self._kept)
 
     def _foundation(self) -> Foundation:
-        internet, host = self._network.internet, self.host
+        internet, host = self._world.internet, self.host
         bind: Any = partial(bind_udp, internet, host)
         on_host = Foundation(
             tcp=lambda: SimulatedTcp(internet, host), bind_udp=bind, installed=tuple
         )
-        return evolve(on_host, securities=_ALL_PLAIN) if self._network.plain else on_host
+        return evolve(on_host, securities=_ALL_PLAIN) if self._world.plain else on_host
 
     def _hear(self, life: int, event: Event) -> None:
         """Record what happens, unless that life has crashed."""
         if self._life is not None and life == self._lives:
-            self._network.record(self.name, event)
+            self._world.record(self.name, event)
