@@ -27,7 +27,9 @@ async def seen_as(node: SimulatedNode, by: SimulatedNode, address: Multiaddr) ->
     """As which address a node is seen when it dials another one there."""
     async with node.events(IdentifyReceived) as identified:
         await node.client.dial(by.peer_id, [address])
-        return (await anext(identified)).observed_address
+        seen = (await anext(identified)).observed_address
+        assert seen is not None
+        return seen
 
 
 async def reaches(node: SimulatedNode, other: SimulatedNode, address: Multiaddr) -> bool:
@@ -223,3 +225,23 @@ async def punch(network: SimulatedNetwork, *kinds: NatKind) -> list[RawLink]:
         tasks.start_soon(dial, sides[0], known[1], 0.0)
         tasks.start_soon(dial, sides[1], known[0], 0.01)
     return links
+
+
+@pytest.mark.parametrize(("kind", "meet"), [("port-dependent", True), ("symmetric", False)])
+def test_datagrams_punch_holes_as_well(kind: NatKind, *, meet: bool) -> None:
+    async def scenario(network: SimulatedNetwork) -> bool:
+        listen = ["/udp/4001/quic-v1"]
+        friend = await network.node("friend", listen=listen).start()
+        ann, ben = await network.start(2, nat=kind, listen=listen)
+        known = [await seen_as(side, friend, friend.addresses[0]) for side in (ann, ben)]
+        reached: list[bool] = []
+
+        async def dial(side: SimulatedNode, other: SimulatedNode, address: Multiaddr) -> None:
+            reached.append(await reaches(side, other, address))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dial, ann, ben, known[1])
+            tasks.start_soon(dial, ben, ann, known[0])
+        return any(reached)
+
+    assert SimulatedNetwork(latency=0.01).run(scenario) is meet

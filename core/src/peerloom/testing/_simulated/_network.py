@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Concatenate,
+    Final,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+)
 
 import anyio
 from attrs import evolve
@@ -30,12 +39,24 @@ if TYPE_CHECKING:
     from ._log import EventLog
     from ._nat_table import Dependence
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Security = Literal["plain", "real"]
 
 LINES_OF_NOTE: Final = 5
 LISTEN: Final = (f"/tcp/{PORT}",)
+
+
+class NodeSettings(TypedDict, total=False):
+    """What `SimulatedNetwork.node` takes beside a name."""
+
+    nat: Nat | NatKind | None
+    plugins: Sequence[object]
+    config: NetworkConfig | None
+    listen: Sequence[str]
+    bandwidth: float | None
+    clock_offset_seconds: float
 
 
 class SimulatedNetwork:
@@ -100,8 +121,13 @@ class SimulatedNetwork:
 
     # -- running
 
-    def run(self, scenario: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Run ``scenario(network, *args)`` to its end and stop every node; gives its result.
+    def run(
+        self,
+        scenario: Callable[Concatenate[SimulatedNetwork, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run ``scenario(network, …)`` to its end and stop every node; gives its result.
 
         What it raises carries a note that names the seed. A network runs once.
         """
@@ -109,7 +135,7 @@ class SimulatedNetwork:
         async def play() -> T:
             with anyio.fail_after(self._time_limit_seconds):
                 async with self.running():
-                    return await scenario(self, *args)
+                    return await scenario(self, *args, **kwargs)
 
         try:
             return run_in_virtual_time(play, self._world.internet.wire, self.chance.of("order"))
@@ -186,7 +212,7 @@ class SimulatedNetwork:
         self.log.name(node.peer_id, name)
         return node
 
-    async def start(self, count: int, **settings: Any) -> list[SimulatedNode]:
+    async def start(self, count: int, **settings: Unpack[NodeSettings]) -> list[SimulatedNode]:
         """Start so many nodes, one after another; `settings` are those of `node`."""
         return [await self.node(**settings).start() for _ in range(count)]
 

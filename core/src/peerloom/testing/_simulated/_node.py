@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import anyio
 from attrs import evolve
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from ._internet import Host, Nat
     from ._world import World
+
+E = TypeVar("E", bound="Event")
 
 PORT: Final = 4001  # where nodes listen unless told otherwise
 
@@ -163,9 +165,9 @@ class SimulatedNode:
             raise ValueError(f"{self.name} is behind no NAT")
         return self.nat.forward((self.host.ip, to), port)
 
-    def events(self, *event_classes: type[Any]) -> Subscription[Any]:
+    def events(self, *event_classes: type[E]) -> Subscription[E]:
         """See `NetworkClient.events`."""
-        return self.client.events(*event_classes)
+        return cast("Subscription[E]", self.client.events(*event_classes))
 
     async def __aenter__(self) -> Self:
         return self if self.running else await self.start()
