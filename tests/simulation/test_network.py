@@ -243,24 +243,45 @@ def test_links_live_as_long_as_is_drawn() -> None:
 # -- crashes
 
 
-@pytest.mark.parametrize("silently", [True, False])
-def test_crash_is_noticed_by_a_reset_or_by_timeouts(*, silently: bool) -> None:
-    async def scenario(network: SimulatedNetwork) -> float:
-        ann, ben = await network.start(2, config=NEVER_IDLE)
+@pytest.mark.parametrize("listen", ["/tcp/4001", "/udp/4001/quic-v1"])
+def test_crashed_machine_is_noticed_by_timeouts_only(listen: str) -> None:
+    async def scenario(network: SimulatedNetwork) -> list[float]:
+        ann, ben = await network.start(2, config=NEVER_IDLE, listen=[listen])
         await ann.dial(ben)
+        address = ben.addresses[0]
         async with ann.events(PeerDisconnected) as ended:
-            await ben.crash(silently=silently)
-            began_at = network.now
+            await ben.crash()
+            took = [-network.now]
             await anext(ended)
+            took[0] += network.now
         assert not ben.running
         with pytest.raises(NodeClosed):
             _ = ben.client
+        took.append(-network.now)
         with pytest.raises(DialFailed):
-            await ann.client.dial(ben.peer_id, [f"/ip4/{ben.host.ip}/tcp/4001"])
-        return network.now - began_at - 10  # which the dial took
+            await ann.client.dial(address)
+        took[1] += network.now
+        return took
 
-    took = SimulatedNetwork(latency=0.125).run(scenario)
-    assert took > 30 if silently else took == 0.125
+    lost, refused = SimulatedNetwork(latency=0.125).run(scenario)
+    assert lost >= 30
+    assert refused == pytest.approx(10)
+
+
+def test_crashed_process_is_noticed_by_its_machines_resets() -> None:
+    async def scenario(network: SimulatedNetwork) -> list[float]:
+        ann, ben = await network.start(2, config=NEVER_IDLE)
+        await ann.dial(ben)
+        address, began_at = ben.addresses[0], network.now
+        async with ann.events(PeerDisconnected) as ended:
+            await ben.crash(silently=False)
+            await anext(ended)
+        lost_at = network.now
+        with pytest.raises(DialFailed, match="nobody listens there"):
+            await ann.client.dial(address)
+        return [lost_at - began_at, network.now - lost_at]
+
+    assert SimulatedNetwork(latency=0.125).run(scenario) == [0.125, 0.25]
 
 
 def test_restarted_node_has_its_identity_and_store() -> None:

@@ -288,13 +288,12 @@ class Internet:
     ) -> Packet | None:
         """Let a packet leave through the NATs on its way; None if no way leads there."""
         realm, mappings = host.realm, []
-        while target[0] not in realm.places:
-            nat = realm.gateway
-            if nat is None:
-                return None
+        while host.up and target[0] not in realm.places and (nat := realm.gateway) is not None:
             mapping = nat.maps(protocol, source, target, self.wire.now())
             mappings.append(mapping)
             source, realm = (nat.ip, mapping.port), nat.outside
+        if not host.up or target[0] not in realm.places:
+            return None
         path = self._path(realm, source[0], target[0])
         return Packet(host, protocol, source, target, realm, path, tuple(mappings))
 

@@ -129,17 +129,17 @@ class SimulatedNode:
         return self
 
     async def stop(self) -> None:
-        """Stop it in good order; its connections are closed with a goodbye."""
+        """Stop it in good order, with a goodbye on its connections; its machine stays on."""
         await self._running_life().end()
         self._life = None
-        self.host.up = False
         self._world.write(self.name, "has stopped")
 
     async def crash(self, *, silently: bool = True) -> None:
         """Stop it at once, without a goodbye on any connection.
 
-        Others notice by their timeouts, as when power fails; unless `silently`, each of its
-        connections is reset, as when only the process dies. What was put into its store is kept.
+        Others notice by their timeouts, as when power fails. Unless `silently`, only its process
+        dies: the machine resets its connections, and refuses new ones. What was put into its store
+        is kept.
         """
         life, self._life = self._running_life(), None
         self._world.write(self.name, "crashes")
@@ -148,6 +148,7 @@ class SimulatedNode:
         self.host.up = False
         self._kept = {name: dict(items) for name, items in self._kept.items()}
         await life.end()
+        self.host.up = not silently
 
     async def restart(self) -> Self:
         """Start it again with the same identity and store, stopping it first if it runs."""
