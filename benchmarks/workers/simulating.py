@@ -39,7 +39,7 @@ def latency(chance: Random) -> float:
 async def _scenario(network: SimulatedNetwork, count: int, minutes: int) -> dict[str, float]:
     begun, used = perf_counter(), process_time()
     nodes = await network.start(count, config=_CONFIG)
-    ways = network.chance.of("ways").sample(range(1, (count + 1) // 2), EACH_DIALS)
+    ways = network.chance("ways").sample(range(1, (count + 1) // 2), EACH_DIALS)
 
     async def dial(index: int, node: SimulatedNode) -> None:
         for way in ways:

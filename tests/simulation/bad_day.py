@@ -33,7 +33,7 @@ def play(seed: int) -> bytes:
 async def _day(network: SimulatedNetwork) -> None:
     nodes = await network.start(5)
     nodes += [await network.node(kind, nat=kind).start() for kind in get_args(NatKind)]
-    chance = network.chance.of("day")
+    chance = network.chance("day")
     for node in nodes:
         for other in chance.sample(nodes[:5], 2):
             await node.client.add_peer_addresses(other.peer_id, other.addresses)

@@ -218,7 +218,7 @@ async def punch(network: SimulatedNetwork, *kinds: NatKind) -> list[RawLink]:
     async def dial(side: SimulatedNode, address: Multiaddr, after: float) -> None:
         await anyio.sleep(after)
         with anyio.move_on_after(20):
-            transport = SimulatedTcp(network._world.internet, side.host)
+            transport = SimulatedTcp(network._world.internet, side._host)
             links.append(await transport.dial(address, DialOptions()))
 
     async with anyio.create_task_group() as tasks:

@@ -396,7 +396,7 @@ def test_listening_twice_on_a_port_and_naming_two_nodes_alike_are_errors() -> No
             network.node("ann")
         with pytest.raises(NodeClosed):
             await ann.start()
-        listener = await ann.client.listen_on(f"/ip4/{ann.host.ip}/tcp/0")
+        listener = await ann.client.listen_on(f"/ip4/{ann.ip}/tcp/0")
         assert await ann.client.stop_listening(listener)
 
     SimulatedNetwork().run(scenario)

@@ -33,6 +33,7 @@ from ._world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from random import Random
 
     from ._chance import Distribution
     from ._internet import Host, Unsolicited
@@ -91,7 +92,6 @@ class SimulatedNetwork:
 
     Attributes:
         seed: as given.
-        chance: ``network.chance.of("my purpose")`` is a seeded `random.Random` for the scenario.
         log: what has happened.
         nodes: every node by its name, whether it runs or not.
     """
@@ -111,10 +111,10 @@ class SimulatedNetwork:
     ) -> None:
         self.seed = seed
         self.nodes: dict[str, SimulatedNode] = {}
-        self.chance = Chance(seed)
+        chance = Chance(seed)
         weather = Weather(latency, jitter, bandwidth, link_lifetime, datagram_loss)
-        internet = Internet(weather, self.chance)
-        self._world = World(self.chance, internet, record, plain=security == "plain")
+        internet = Internet(weather, chance)
+        self._world = World(chance, internet, record, plain=security == "plain")
         self.log: EventLog = self._world.log
         self._time_limit_seconds = time_limit_seconds
         self._numbers = count(1)
@@ -138,7 +138,9 @@ class SimulatedNetwork:
                     return await scenario(self, *args, **kwargs)
 
         try:
-            return run_in_virtual_time(play, self._world.internet.wire, self.chance.of("order"))
+            return run_in_virtual_time(
+                play, self._world.internet.wire, self._world.chance.of("order")
+            )
         except BaseException as error:
             error.add_note(
                 f"SimulatedNetwork(seed={self.seed}): the same seed does it again. Its log has "
@@ -164,6 +166,10 @@ class SimulatedNetwork:
     def now(self) -> float:
         """Virtual seconds since the start."""
         return self._world.now
+
+    def chance(self, purpose: str) -> Random:
+        """A generator for the scenario's own choices; each purpose has another, by the seed."""
+        return self._world.chance.of("scenario", purpose)
 
     # -- nodes
 
@@ -264,7 +270,7 @@ class SimulatedNetwork:
             "-", " | ".join(" ".join(node.name for node in group) for group in groups)
         )
         self._world.internet.partition(
-            [[node.host for node in group] for group in groups], self._hosts()
+            [[node._host for node in group] for group in groups], self._hosts()
         )
 
     def heal(self) -> None:
@@ -274,7 +280,7 @@ class SimulatedNetwork:
 
     def cut(self, one: SimulatedNode, other: SimulatedNode) -> int:
         """Break every link between two nodes, which both are told at once; gives their number."""
-        ends = [end for end in one.host.links.values() if end.other.host is other.host]
+        ends = [end for end in one._host.links.values() if end.other.host is other._host]
         self._world.write("-", f"cuts {one.name} from {other.name}: {len(ends)} links")
         for end in ends:
             break_link(end)
@@ -282,7 +288,7 @@ class SimulatedNetwork:
 
     def latency(self, one: SimulatedNode, other: SimulatedNode) -> float:
         """Seconds that anything takes from one to the other, jitter aside."""
-        return self._world.internet.latency(one.host, other.host)
+        return self._world.internet.latency(one._host, other._host)
 
     def _hosts(self) -> list[Host]:
-        return [node.host for node in self.nodes.values()]
+        return [node._host for node in self.nodes.values()]

@@ -52,7 +52,7 @@ class SimulatedNode:
         identity: its key pair, which follows from the network's seed and the name.
         clock_offset_seconds: by how much its wall clock is fast; set it at any time.
         nat: the NAT that it is behind, or None.
-        host: the machine that it runs on.
+        ip: its machine's address, a private one behind a NAT.
     """
 
     def __init__(  # noqa: PLR0913 - used by `SimulatedNetwork.node` only
@@ -68,7 +68,8 @@ class SimulatedNode:
     ) -> None:
         self.name = name
         self.nat = nat
-        self.host = host
+        self.ip = host.ip
+        self._host = host
         self.clock_offset_seconds = clock_offset_seconds
         self.identity = KeyPair.from_seed(world.chance.key_seed(name))
         self._world = world
@@ -79,7 +80,7 @@ class SimulatedNode:
         self._life: Life | None = None
 
     def __repr__(self) -> str:
-        return f"<SimulatedNode {self.name} at {self.host.ip}>"
+        return f"<SimulatedNode {self.name} at {self._host.ip}>"
 
     @property
     def peer_id(self) -> PeerId:
@@ -118,13 +119,13 @@ class SimulatedNode:
             raise NodeClosed(f"{self.name} runs already")
         self._lives += 1
         self._world.write(self.name, "starts")
-        self.host.up = True
+        self._host.up = True
         self._life = Life(self._build())
         try:
             await self._world.tasks.start(self._life.run)
         except BaseException:
             self._life = None
-            self.host.up = False
+            self._host.up = False
             raise
         return self
 
@@ -143,12 +144,12 @@ class SimulatedNode:
         """
         life, self._life = self._running_life(), None
         self._world.write(self.name, "crashes")
-        for end in list(self.host.links.values()):
+        for end in list(self._host.links.values()):
             end.cut(reset=not silently)
-        self.host.up = False
+        self._host.up = False
         self._kept = {name: dict(items) for name, items in self._kept.items()}
         await life.end()
-        self.host.up = not silently
+        self._host.up = not silently
 
     async def restart(self) -> Self:
         """Start it again with the same identity and store, stopping it first if it runs."""
@@ -164,7 +165,7 @@ class SimulatedNode:
         """Open a TCP port of its NAT for everybody, as by hand; gives its address there."""
         if self.nat is None:
             raise ValueError(f"{self.name} is behind no NAT")
-        return self.nat.forward((self.host.ip, to), port)
+        return self.nat.forward((self._host.ip, to), port)
 
     def events(self, *event_classes: type[E]) -> Subscription[E]:
         """See `NetworkClient.events`."""
@@ -198,7 +199,7 @@ class SimulatedNode:
         return NodeOnHost(self._config, plugins, runtime, self._foundation(), self._kept)
 
     def _foundation(self) -> Foundation:
-        internet, host = self._world.internet, self.host
+        internet, host = self._world.internet, self._host
         bind: Any = partial(bind_udp, internet, host)
         on_host = Foundation(
             tcp=lambda: SimulatedTcp(internet, host), bind_udp=bind, installed=tuple
