@@ -24,10 +24,11 @@ from peerloom._config import NetworkConfig
 from peerloom._events import Event
 
 from ._chance import Chance
-from ._internet import Internet, Nat, NatKind, Weather
+from ._internet import Internet, Weather
 from ._nat_table import LIFETIME_SECONDS
 from ._node import PORT, SimulatedNode
 from ._pipe import break_link
+from ._places import Nat, NatKind
 from ._virtual_time import run_in_virtual_time
 from ._world import World
 
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from random import Random
 
     from ._chance import Distribution
-    from ._internet import Host, Unsolicited
     from ._log import EventLog
     from ._nat_table import Dependence
+    from ._places import Host, Unsolicited
 
 P = ParamSpec("P")
 T = TypeVar("T")

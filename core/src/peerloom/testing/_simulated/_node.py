@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from peerloom._peer_id import PeerId
     from peerloom._subscriptions import Subscription
 
-    from ._internet import Host, Nat
+    from ._places import Host, Nat
     from ._world import World
 
 E = TypeVar("E", bound="Event")

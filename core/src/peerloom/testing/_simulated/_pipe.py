@@ -13,8 +13,9 @@ from peerloom._links import EagerPipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._internet import Host, Internet, Landing, Packet, Path
+    from ._internet import Internet, Landing, Packet, Path
     from ._nat_table import Endpoint, NatMapping
+    from ._places import Host
 
 # What may be under way or unread: as much as Linux lets a TCP receive buffer grow to (tcp_rmem).
 WINDOW_BYTES: Final = 6 * 1024 * 1024

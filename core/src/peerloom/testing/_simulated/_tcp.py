@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from multiaddr import Multiaddr
 
-    from ._internet import Host, Internet, Packet
+    from ._internet import Internet, Packet
     from ._nat_table import Endpoint
+    from ._places import Host
 
 ACCEPT_BACKLOG: Final = 1024
 SYN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)  # Linux sends again after these (tcp_syn_retries)

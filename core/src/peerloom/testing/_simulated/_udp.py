@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from peerloom._transports._udp import Address, Datagram
 
-    from ._internet import Host, Internet, Packet
+    from ._internet import Internet, Packet
+    from ._places import Host
 
 RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024  # what a socket holds unread; more is dropped
 QUEUE_SECONDS: Final = 1.0  # what a host's line holds unsent; more is dropped
