@@ -28,7 +28,6 @@ from ._internet import Internet, Weather
 from ._nat_table import LIFETIME_SECONDS
 from ._node import PORT, SimulatedNode
 from ._pipe import break_link
-from ._places import Nat, NatKind
 from ._virtual_time import run_in_virtual_time
 from ._world import World
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from ._chance import Distribution
     from ._log import EventLog
     from ._nat_table import Dependence
-    from ._places import Host, Unsolicited
+    from ._places import Host, Nat, NatKind, Unsolicited
 
 P = ParamSpec("P")
 T = TypeVar("T")
