@@ -79,7 +79,8 @@ class SimulatedNetwork:
     Args:
         seed: decides everything that is left to chance, identities included.
         latency: seconds that anything takes one way: a number, or a function that draws one from a
-            `random.Random`, once for each pair of places.
+            `random.Random`, once for each pair of places. Arrivals are rounded up to about a
+            microsecond.
         jitter: seconds that are added to that, drawn for each piece; nothing overtakes on a link.
         bandwidth: bytes a second that each host can send, and receive; None for no bound.
         link_lifetime: seconds after which a link is lost, drawn for each; None for never.
