@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Arrivals come at multiples of this, about a microsecond. Their sums are exact: what takes a tenth of
-# a second one way takes no less than two tenths there and back.
+# Arrivals come at multiples of this, about a microsecond. Their sums are exact: what takes a tenth
+# of a second one way takes no less than two tenths there and back.
 TICK_SECONDS: Final = 2.0**-20
 # Garbage is collected after so many arrivals, young objects only; some megabytes until then.
 ARRIVALS_A_COLLECTION: Final = 100_000
