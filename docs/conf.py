@@ -19,6 +19,8 @@ myst_heading_anchors = 3
 nitpicky = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"Peerloom {release}"
 html_copy_source = False
 html_show_sphinx = False
