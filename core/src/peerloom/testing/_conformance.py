@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _life, _paperwork
@@ -37,7 +38,7 @@ class PluginConformance:
     @property
     def subject(self) -> Subject:
         """The plugin that is tested."""
-        return Subject(self.plugin, self.settings)
+        return _subject_of(type(self))
 
     def test_entry_point_and_metadata_agree(self) -> None:
         """One entry point, named as the plugin; a range of peerloom's versions."""
@@ -102,3 +103,9 @@ class PluginConformance:
     async def test_runs_in_a_node_beside_core(self, anyio_backend: object) -> None:  # noqa: ARG002
         """It conflicts with nothing of core."""
         await _life.check_in_a_node(self.subject)
+
+
+@cache
+def _subject_of(tests: Any) -> Subject:
+    """One for each class: to look for entry points takes longer than most of the tests."""
+    return Subject(tests.plugin, tests.settings)
