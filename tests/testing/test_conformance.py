@@ -39,6 +39,11 @@ MISSPELT = """    @hookimpl(optionalhook=True)
         pass
 
 """
+CHOOSY = """    @hookimpl
+    def peerloom_gate(self, stage):
+        return "nobody is wanted"
+
+"""
 CARELESS = """count_up(self, command):
         try:
             return await self.really(command)
@@ -63,6 +68,7 @@ RIGHT: dict[str, tuple[tuple[str, str], ...]] = {
     "right_though_it_needs_others": (
         ('PluginInfo("NAME")', 'PluginInfo("NAME", requires={"pubsub"}, after=("relay",))'),
     ),
+    "right_though_it_wants_nobody": (("    def tally(", f"{CHOOSY}    def tally("),),
     "right_without_anything": (
         ("return [CountUp.handled_by(self.tally(ctx).count_up)]", "return []"),
         ("Counted, CountUp, TallyConfig\n\n__all", "TallyConfig\n\n__all"),
