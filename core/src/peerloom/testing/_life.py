@@ -142,7 +142,7 @@ async def check_survives_peers(subject: Subject) -> None:
 async def check_in_a_node(subject: Subject) -> None:
     """A real node takes it beside core's own plugins, and so does the command line."""
     companions = subject.companions()
-    wanted = PluginSelection(enabled=(subject.name, *(one.info.name for one in companions)))  # type: ignore[attr-defined]
+    wanted = PluginSelection(enabled=(subject.name, *(one.info.name for one in companions)))
     config = NetworkConfig(
         listen=("/ip4/127.0.0.1/tcp/0",), plugins=wanted, settings=subject.settings()
     )
