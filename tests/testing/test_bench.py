@@ -8,10 +8,11 @@ import anyio
 import pytest
 from attrs import frozen
 
-from peerloom import NoHandler, PluginError, ProtocolNotSupported
+from peerloom import NoHandler, PluginError, ProtocolNotSupported, StreamError
 from peerloom.plugin import (
     Command,
     ConfigSection,
+    LinkLimits,
     PeerConnected,
     PeerDisconnected,
     PluginFailed,
@@ -214,6 +215,23 @@ async def test_streams_of_a_peer_are_served_until_the_plugin_goes(plugins: Plugi
             await ann.open_stream("/served/1")
         assert await ann.disconnect() == 1
         assert not (await bench.heard.next(PeerDisconnected)).intended
+
+
+async def test_a_limited_connection_carries_only_what_may_run_on_it(plugins: Plugins) -> None:
+    keeper = Keeper()
+    async with plugins.running(keeper) as bench:
+        ann = bench.swarm.add_peer("ann", {"/echo/1": echo})
+        limited = Serving("/limited/1", echo, runs_on_limited=True)
+        bench.swarm.install("keeper", [Serving("/served/1", echo), limited], [])
+        await ann.connect(LinkLimits(data_bytes=1000))
+
+        await (await ann.open_stream("/limited/1")).aclose()
+        with pytest.raises(ProtocolNotSupported):
+            await ann.open_stream("/served/1")
+        ctx = keeper.context
+        await (await ctx.open_stream(ann.peer_id, ["/echo/1"], allow_limited=True)).aclose()
+        with pytest.raises(StreamError, match="only a limited connection"):
+            await ctx.open_stream(ann.peer_id, ["/echo/1"])
 
 
 async def test_chance_and_secrets_are_the_same_each_time() -> None:

@@ -39,6 +39,11 @@ MISSPELT = """    @hookimpl(optionalhook=True)
         pass
 
 """
+CHOOSY = """    @hookimpl
+    def peerloom_gate(self, stage):
+        return "nobody is wanted"
+
+"""
 CARELESS = """count_up(self, command):
         try:
             return await self.really(command)
@@ -58,11 +63,13 @@ class Fault:
     says: str
 
 
+ABSENT = "absent"
 RIGHT: dict[str, tuple[tuple[str, str], ...]] = {
     "right": (),
     "right_though_it_needs_others": (
         ('PluginInfo("NAME")', 'PluginInfo("NAME", requires={"pubsub"}, after=("relay",))'),
     ),
+    "right_though_it_wants_nobody": (("    def tally(", f"{CHOOSY}    def tally("),),
     "right_without_anything": (
         ("return [CountUp.handled_by(self.tally(ctx).count_up)]", "return []"),
         ("Counted, CountUp, TallyConfig\n\n__all", "TallyConfig\n\n__all"),
@@ -150,7 +157,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
         write_distribution(folder, name, fault.changes)
     classes = "\n".join(
         f"class Test_{name}(PluginConformance):\n    plugin = {name!r}"
-        for name in (*RIGHT, *FAULTS)
+        for name in (*RIGHT, *FAULTS, ABSENT)
     )
     source = f"from peerloom.testing import PluginConformance\n{classes}\n"
     # Left out is what takes long and would say the same: to import each of them alone, to run
@@ -173,6 +180,15 @@ def test_a_fault_fails_the_test_that_is_for_it_and_no_other(
 
     assert found.keys() == FAULTS[name].found_by, "\n".join(found.values())
     assert any(FAULTS[name].says in text for text in found.values()), found
+
+
+def test_a_plugin_that_is_not_installed_fails_all_and_is_named(
+    outcomes: dict[str, Outcome],
+) -> None:
+    found = _found(outcomes, ABSENT)
+
+    assert len(found) == 16 - 1
+    assert all("has an entry point 'absent'" in text for text in found.values())
 
 
 def test_every_test_of_the_suite_has_a_fault_that_it_finds() -> None:

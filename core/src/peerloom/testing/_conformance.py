@@ -33,72 +33,74 @@ class PluginConformance:
     plugin: ClassVar[str]
     settings: ClassVar[Mapping[str, object]] = {}
     commands: ClassVar[Sequence[Command[Any]]] = ()
+    _subject: ClassVar[Subject]
 
-    @property
-    def subject(self) -> Subject:
-        """The plugin that is tested."""
-        return Subject(self.plugin, self.settings)
+    def __init_subclass__(cls) -> None:
+        """One subject for all tests of a class: looking for entry points takes a while."""
+        super().__init_subclass__()
+        if hasattr(cls, "plugin"):
+            cls._subject = Subject(cls.plugin, cls.settings)
 
     def test_entry_point_and_metadata_agree(self) -> None:
         """One entry point, named as the plugin; a range of peerloom's versions."""
-        _paperwork.check_metadata(self.subject)
+        _paperwork.check_metadata(self._subject)
 
     def test_is_light_to_import(self) -> None:
         """Who lists plugins does not wait for libp2p."""
-        _paperwork.check_import_is_light(self.subject)
+        _paperwork.check_import_is_light(self._subject)
 
     def test_hooks_are_known_and_well_formed(self) -> None:
         """A node accepts the plugin."""
-        _paperwork.check_hooks(self.subject)
+        _paperwork.check_hooks(self._subject)
 
     def test_commands_and_events_are_frozen(self) -> None:
         """Nobody changes what others hold."""
-        _paperwork.check_frozen(self.subject.messages)
+        _paperwork.check_frozen(self._subject.messages)
 
     def test_commands_and_events_are_typed(self) -> None:
         """Type checkers know fields and answers."""
-        _paperwork.check_typed(self.subject.messages)
+        _paperwork.check_typed(self._subject.messages)
 
     def test_commands_and_events_are_documented(self) -> None:
         """Docstrings explain each with all its fields."""
-        _paperwork.check_documented(self.subject.messages)
+        _paperwork.check_documented(self._subject.messages)
 
     def test_configuration_round_trips(self) -> None:
         """A file with every setting gives the same settings."""
-        _paperwork.check_configuration(self.subject)
+        _paperwork.check_configuration(self._subject)
 
     def test_settings_are_documented(self) -> None:
         """Docstrings explain every setting."""
-        _paperwork.check_settings_documented(self.subject)
+        _paperwork.check_settings_documented(self._subject)
 
     def test_readme_names_every_command_event_and_setting(self) -> None:
         """The README tells what there is."""
-        _paperwork.check_readme(self.subject)
+        _paperwork.check_readme(self._subject)
 
     async def test_what_it_serves_is_well_formed(self, anyio_backend: object) -> None:  # noqa: ARG002 - has anyio run it
         """Protocol ids, exported commands, a status that can be shown."""
-        await _life.check_served(self.subject)
+        await _life.check_served(self._subject)
 
     async def test_starts_and_stops_without_leaking(self, anyio_backend: object) -> None:  # noqa: ARG002
         """No task, socket, file, thread or context stays."""
-        await _life.check_starts_and_stops(self.subject)
+        await _life.check_starts_and_stops(self._subject)
 
     async def test_restarts_without_leaking(self, anyio_backend: object) -> None:  # noqa: ARG002
         """After a failure it is what it was."""
-        await _life.check_restarts(self.subject)
+        await _life.check_restarts(self._subject)
 
     async def test_serves_two_nodes_at_once(self, anyio_backend: object) -> None:  # noqa: ARG002
         """Nodes of one process share the plugin object and nothing else."""
-        await _life.check_serves_two_nodes(self.subject, self.commands)
+        await _life.check_serves_two_nodes(self._subject, self.commands)
 
     async def test_survives_a_failing_swarm(self, anyio_backend: object) -> None:  # noqa: ARG002
         """Every dial and stream may fail."""
-        await _life.check_survives_failing_swarm(self.subject, self.commands)
+        await _life.check_survives_failing_swarm(self._subject, self.commands)
 
     async def test_survives_what_peers_send(self, anyio_backend: object) -> None:  # noqa: ARG002
         """Every stream may be cut off or hold nonsense."""
-        await _life.check_survives_peers(self.subject)
+        await _life.check_survives_peers(self._subject)
 
     async def test_runs_in_a_node_beside_core(self, anyio_backend: object) -> None:  # noqa: ARG002
         """It conflicts with nothing of core."""
-        await _life.check_in_a_node(self.subject)
+        await _life.check_in_a_node(self._subject)

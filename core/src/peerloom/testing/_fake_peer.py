@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from multiaddr import Multiaddr
 
     from peerloom._endpoint import ConnectionInfo
+    from peerloom._links import LinkLimits
+    from peerloom._peer_id import PeerId
     from peerloom._stream import Stream
 
     from ._fake_swarm import FakeSwarm
@@ -43,16 +45,16 @@ class FakePeer:
         serves: Mapping[str, Callable[[Stream], Awaitable[None]]],
     ) -> None:
         self.identity = identity
-        self.peer_id = identity.peer_id
-        self.addresses = tuple(addresses)
-        self.serves = dict(serves)
+        self.peer_id: PeerId = identity.peer_id
+        self.addresses: tuple[Multiaddr, ...] = tuple(addresses)
+        self.serves: dict[str, Callable[[Stream], Awaitable[None]]] = dict(serves)
         self.reachable = True
         self.known = True
         self._swarm = swarm
 
-    async def connect(self) -> ConnectionInfo:
-        """Let it dial this node."""
-        return await self._swarm.arrive(self)
+    async def connect(self, limits: LinkLimits | None = None) -> ConnectionInfo:
+        """Let it dial this node, through a relay where there are limits; raises `Refused`."""
+        return await self._swarm.arrive(self, limits)
 
     async def open_stream(self, protocol: str) -> Stream:
         """Let it open a stream to this node, connecting first if need be; gives its end.

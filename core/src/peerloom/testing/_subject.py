@@ -79,7 +79,7 @@ class Subject:
             raise PluginError(str(inventory.broken[0]))
         return next(one for one in inventory.plugins if one.name == self.name)
 
-    def companions(self) -> list[object]:
+    def companions(self) -> list[_Provider]:
         """What it cannot do without: a plugin that stands for the capabilities it requires."""
         return [_Provider(self.loaded.info)] if self.loaded.info.requires else []
 
