@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from multiaddr import Multiaddr
 
-from peerloom import NetworkConfig
+from peerloom import ConfigError, NetworkConfig
 from peerloom._cli._checks._folder import check_data_folder
 from peerloom._cli._checks._network import check_ipv6, check_multicast, check_ports
 from peerloom._cli._checks._plugins import check_plugins
@@ -133,6 +133,19 @@ class TestDataFolder:
         monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
         assert only(check_data_folder(tmp_path)).change == f"chown it, or chmod u+rwx {tmp_path}"
         assert only(check_data_folder(tmp_path / "new")).state == "failed"
+
+    def test_that_cannot_be_looked_at_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(type(tmp_path), "stat", refuse)  # root may look at anything
+        check = only(check_data_folder(tmp_path))
+        assert check.state == "failed"
+        assert "cannot be looked at: Permission denied" in check.found
+        with pytest.raises(ConfigError, match="cannot be looked for: Permission denied"):
+            Settings(data=tmp_path).file()
 
     def test_that_others_can_change_is_a_danger(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o770)

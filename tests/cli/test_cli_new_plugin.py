@@ -110,13 +110,6 @@ def test_it_is_clean_by_our_own_rules_whatever_the_name(tmp_path: Path, name: st
     run(project, "ruff", "format", "--check", "--no-cache", ".")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(180)  # a cold cache
-def test_it_is_typed(project: Path) -> None:
-    run(project, "mypy", "--strict", "src", "tests")
-    run(project, "basedpyright", "--pythonpath", sys.executable)
-
-
 def test_every_template_is_used(tmp_path: Path) -> None:
     templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
     written = [path for path in write_plugin("count", tmp_path).rglob("*") if path.is_file()]

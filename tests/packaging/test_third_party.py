@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.packaging.environments import Environment, empty
 from tests.packaging.tree import PLUGINS
-from tests.packaging.wheelhouse import COLLECT_SECONDS, NEWEST, collected, our_wheels
+from tests.packaging.wheelhouse import COLLECT_SECONDS, NEWEST, collected, our_wheels, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +47,15 @@ def test_its_own_tests_pass(author: Environment, tmp_path: Path) -> None:
     shutil.copy(author.home / "peerloom-counter" / "pyproject.toml", tmp_path)
 
     assert " passed" in author.run("python", "-m", "pytest", "-q", cwd=tmp_path)
+
+
+def test_it_is_typed_for_mypy_and_pyright(author: Environment) -> None:
+    """By its own settings, which are strict."""
+    project = author.home / "peerloom-counter"
+    seen = ("--python-executable", str(author.python), "--cache-dir", os.devnull)
+
+    run(sys.executable, "-m", "mypy", *seen, "src", "tests", cwd=project)
+    run(
+        *(sys.executable, "-m", "basedpyright", "--pythonpath", str(author.python)),
+        cwd=project,
+    )

@@ -70,11 +70,19 @@ class Settings:
         return self.data or (Path(named).expanduser() if named else default_data_folder())
 
     def file(self) -> Path | None:
-        """The configuration file: the one named, or the data folder's, or none."""
+        """The configuration file: the one named, or the data folder's, or none.
+
+        Raises `ConfigError` if it cannot be looked for.
+        """
+        from peerloom._errors import ConfigError
+
         if self.config is not None:
             return self.config
         default = self.folder() / CONFIG_NAME
-        return default if default.is_file() else None
+        try:
+            return default if default.is_file() else None
+        except OSError as error:
+            raise ConfigError(f"{default}: cannot be looked for: {error.strerror}") from error
 
     def _overrides(self) -> Mapping[str, object]:
         plugins = {"enabled": list(self.plugin), "disabled": list(self.no_plugin)}

@@ -42,10 +42,9 @@ def _load(settings: Settings) -> tuple[NetworkConfig, Check]:
     from peerloom._config import NetworkConfig
     from peerloom._errors import ConfigError
 
-    file = settings.file()
     try:
-        config = settings.load()
+        file, config = settings.file(), settings.load()
     except ConfigError as error:
-        broken = Check.failed("configuration", str(error), "mend that setting; below, defaults")
+        broken = Check.failed("configuration", str(error), "mend that; below, defaults are checked")
         return NetworkConfig(), broken
     return config, Check.ok("configuration", "no file: defaults" if file is None else str(file))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from peerloom._data_folder import holder_of
 from peerloom._errors import IdentityError
@@ -19,44 +19,49 @@ if TYPE_CHECKING:
 
     from peerloom._libp2p import KeyPair
 
+_SUBJECT: Final = "data folder"
+
 
 def check_data_folder(folder: Path, identity: KeyPair | Path | None = None) -> Iterator[Check]:
     """The folder's permissions, its lock, and the file of the identity."""
-    yield _check_folder(folder)
     path = identity if isinstance(identity, Path) else folder / IDENTITY_NAME
-    if path.exists():
-        yield _check_identity(path)
+    try:
+        yield _check_folder(folder)
+        if path.exists():
+            yield _check_identity(path)
+    except OSError as error:
+        found = f"{folder} cannot be looked at: {error.strerror}"
+        yield Check.failed(_SUBJECT, found, "chown what is above it, or name another with --data")
 
 
 def _check_folder(folder: Path) -> Check:
-    subject = "data folder"
     if not folder.exists():
-        return _check_absent(subject, folder)
+        return _check_absent(folder)
     if not folder.is_dir():
-        return Check.failed(subject, f"{folder} is no folder", "name another one with --data")
+        return Check.failed(_SUBJECT, f"{folder} is no folder", "name another one with --data")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Check.failed(
-            subject, f"{folder} cannot be read and written", f"chown it, or chmod u+rwx {folder}"
+            _SUBJECT, f"{folder} cannot be read and written", f"chown it, or chmod u+rwx {folder}"
         )
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return Check.warning(
-            subject, f"{folder} can be changed by other users", f"chmod go-w {folder}"
+            _SUBJECT, f"{folder} can be changed by other users", f"chmod go-w {folder}"
         )
     if holder := holder_of(folder):
         return Check.warning(
-            subject,
+            _SUBJECT,
             f"{folder} is in use by {holder}",
             "stop that node before another one starts here, or give that one a --data of its own",
         )
-    return Check.ok(subject, f"{folder}, which no node uses now")
+    return Check.ok(_SUBJECT, f"{folder}, which no node uses now")
 
 
-def _check_absent(subject: str, folder: Path) -> Check:
+def _check_absent(folder: Path) -> Check:
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-        return Check.ok(subject, f"{folder}, which the first node makes")
+        return Check.ok(_SUBJECT, f"{folder}, which the first node makes")
     return Check.failed(
-        subject, f"{folder} cannot be made: {above} cannot be written", "name another with --data"
+        _SUBJECT, f"{folder} cannot be made: {above} cannot be written", "name another with --data"
     )
 
 
