@@ -17,7 +17,7 @@ from peerloom._muxers import YamuxSettings
 from peerloom._muxers._yamux_frames import DATA, FIN, INITIAL_WINDOW_BYTES, RST, SYN, WINDOW_UPDATE
 from peerloom._muxers._yamux_state import Reset
 from peerloom._muxers._yamux_unread import shed
-from peerloom._unread import UnreadLedger
+from peerloom._unread import TOLD_BYTES, UnreadLedger
 
 from .nodes import Serving, two_nodes
 from .quic_kit import linked as quic_linked
@@ -37,7 +37,7 @@ MIB = 1024 * KIB
 
 @define(eq=False)
 class Holding:
-    """A connection that holds streams of these sizes."""
+    """A connection that holds streams of these sizes, in units that are worth telling."""
 
     ledger: UnreadLedger
     peer: Any
@@ -49,12 +49,12 @@ class Holding:
 
     @property
     def unread_bytes(self) -> int:
-        return sum(self.streams)
+        return TOLD_BYTES * sum(self.streams)
 
     def shed(self, nbytes: int) -> int:
         count = 0
         while nbytes > 0 and self.streams:
-            nbytes -= self.streams.pop(self.streams.index(max(self.streams)))
+            nbytes -= TOLD_BYTES * self.streams.pop(self.streams.index(max(self.streams)))
             count += 1
         return count
 
@@ -64,15 +64,15 @@ class Holding:
 
 
 def test_up_to_the_limit_nothing_is_reset():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     one, other = Holding(ledger, "a"), Holding(ledger, "b")
     one.hold(60)
     other.hold(40)
-    assert (ledger.total, ledger.streams_reset) == (100, 0)
+    assert (ledger.total, ledger.streams_reset) == (100 * TOLD_BYTES, 0)
 
 
 def test_past_it_the_peer_that_holds_most_loses_its_fullest_streams_until_it_holds_half():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     modest, greedy, again = Holding(ledger, "a"), Holding(ledger, "b"), Holding(ledger, "b")
     modest.hold(40)
     greedy.hold(5, 20)
@@ -80,37 +80,37 @@ def test_past_it_the_peer_that_holds_most_loses_its_fullest_streams_until_it_hol
     assert modest.streams == [40]
     assert greedy.streams == [5, 20]
     assert again.streams == [1]
-    assert ledger.total == 66
+    assert ledger.total == 66 * TOLD_BYTES
     assert ledger.streams_reset == 2
 
 
-def test_single_bytes_of_many_streams_are_not_looked_for_one_by_one():
-    ledger = UnreadLedger(100)
+def test_small_shares_of_many_streams_are_not_looked_for_one_by_one():
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     crowd = Holding(ledger, "a")
     crowd.hold(*[1] * 101)
     assert len(crowd.streams) == 50
 
 
 def test_what_was_read_since_is_found_out_before_anything_is_reset():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     reading, other = Holding(ledger, "a"), Holding(ledger, "b")
     reading.hold(90)
     reading.streams.clear()
     other.hold(80)
-    assert (ledger.total, ledger.streams_reset) == (80, 0)
+    assert (ledger.total, ledger.streams_reset) == (80 * TOLD_BYTES, 0)
 
 
 def test_what_was_too_little_to_tell_is_found_by_a_recount():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     crowd = [Holding(ledger, "a", [30, 30]) for _ in range(2)]
     ledger.recount()
-    assert ledger.total <= 100
+    assert ledger.total <= ledger.limit_bytes
     assert ledger.streams_reset == 2
     assert crowd
 
 
 def test_windows_are_tight_from_half_of_the_limit_on():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     holding = Holding(ledger, "a")
     holding.hold(50)
     assert not ledger.tight
@@ -119,7 +119,7 @@ def test_windows_are_tight_from_half_of_the_limit_on():
 
 
 def test_a_connection_that_nobody_has_any_more_counts_no_longer():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     Holding(ledger, "a").hold(70)
     gc.collect()
     ledger.recount()
@@ -127,9 +127,9 @@ def test_a_connection_that_nobody_has_any_more_counts_no_longer():
 
 
 def test_a_connection_that_can_reset_nothing_does_not_hang_the_node():
-    ledger = UnreadLedger(100)
+    ledger = UnreadLedger(100 * TOLD_BYTES)
     _Stubborn(ledger, "a").hold(200)
-    assert ledger.total == 200
+    assert ledger.total == 200 * TOLD_BYTES
 
 
 class _Stubborn(Holding):
@@ -139,7 +139,7 @@ class _Stubborn(Holding):
 
 def test_the_warning_names_the_setting_and_the_peer_once_a_minute(caplog):
     now = [0.0]
-    ledger = UnreadLedger(100, lambda: now[0])
+    ledger = UnreadLedger(100 * TOLD_BYTES, lambda: now[0])
     greedy = Holding(ledger, "QmGreedy")
     with caplog.at_level(logging.WARNING, "peerloom.swarm"):
         for seconds in (0, 30, 61):
@@ -147,7 +147,7 @@ def test_the_warning_names_the_setting_and_the_peer_once_a_minute(caplog):
             greedy.hold(0)
             greedy.hold(101)
     first, second = [record.getMessage() for record in caplog.records]
-    assert "limits.unread_bytes is 100" in first
+    assert f"limits.unread_bytes is {ledger.limit_bytes}" in first
     assert "1 streams of QmGreedy" in first
     assert second == first
 

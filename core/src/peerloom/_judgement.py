@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
@@ -80,10 +81,9 @@ def _judge_api(api: int) -> None:
 
 def _marked(plugin: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Each hook implementation: attribute, hook, options of the mark."""
-    manager = new_plugin_manager()
     seen: set[str] = set()
     for attribute in dir(plugin):
-        options = manager.parse_hookimpl_opts(plugin, attribute)
+        options = _reader().parse_hookimpl_opts(plugin, attribute)
         if options is None:
             _judge_unmarked(attribute)
             continue
@@ -95,6 +95,12 @@ def _marked(plugin: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             yield attribute, hook, options
         elif not options["optionalhook"]:
             raise PluginError(f"there is no hook {hook}{_nearest(hook)}")
+
+
+@cache
+def _reader() -> pluggy.PluginManager:
+    """A manager that only reads marks, and to which nothing is ever registered."""
+    return new_plugin_manager()
 
 
 def _judge_unmarked(attribute: str) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 import anyio
 import anyio.to_thread
 
+from ._backend import runs_on_trio
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -81,9 +83,8 @@ class SystemRuntime:
 
 
 def _clock_of_running_loop() -> Callable[[], float]:
-    try:
-        return asyncio.get_running_loop().time
-    except RuntimeError:
-        import trio  # noqa: PLC0415 - whoever runs on it has it
+    if runs_on_trio():
+        import trio  # noqa: PLC0415 - it is not imported for those that run on asyncio
 
         return trio.current_time
+    return asyncio.get_running_loop().time

@@ -150,8 +150,11 @@ class LedgerEntry:
         self._ledger = ledger
 
     def tell(self, unread: int) -> None:
-        """So much is unread now."""
-        ledger, grown = self._ledger, unread - self.told
+        """So much is unread now; what differs by little from what was told is not told."""
+        grown = unread - self.told
+        if -TOLD_BYTES < grown < TOLD_BYTES:
+            return
+        ledger = self._ledger
         self.told = unread
         ledger.total += grown
         if grown > 0 and ledger.total > ledger.limit_bytes:

@@ -7,8 +7,9 @@ of what a small message costs a node. These two stand on what asyncio and trio a
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Protocol
+
+from ._backend import runs_on_trio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,9 +65,8 @@ class AsyncioWakeup:
 
 def wakeup_kind() -> Callable[[], Wakeup]:
     """What makes wakeups for the running event loop."""
-    if "trio" in sys.modules:  # it is not imported for those that run on asyncio
-        from ._wakeup_trio import TrioWakeup, in_trio_run  # noqa: PLC0415
+    if runs_on_trio():
+        from ._wakeup_trio import TrioWakeup  # noqa: PLC0415 - it needs trio
 
-        if in_trio_run():
-            return TrioWakeup
+        return TrioWakeup
     return AsyncioWakeup

@@ -5,18 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from trio.lowlevel import (  # type: ignore[attr-defined]  # py-libp2p brings stubs of an old trio
+from trio.lowlevel import (
     Abort,
     current_task,
-    in_trio_run,
     reschedule,
     wait_task_rescheduled,
 )
 
 if TYPE_CHECKING:
     from trio.lowlevel import Task
-
-__all__ = ["TrioWakeup", "in_trio_run"]
 
 
 class TrioWakeup:

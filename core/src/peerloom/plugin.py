@@ -36,7 +36,7 @@ from ._commands import (
     StopListening,
     Unprotect,
 )
-from ._config import ConfigSection
+from ._config import ConfigSection, at_least, whole_at_least
 from ._context import PluginContext
 from ._dispatch import CommandHandler, EventHandler, Handler, Reply
 from ._endpoint import ConnectionInfo
@@ -177,5 +177,7 @@ __all__ = [
     "TopicLeft",
     "Transport",
     "Unprotect",
+    "at_least",
     "hookimpl",
+    "whole_at_least",
 ]

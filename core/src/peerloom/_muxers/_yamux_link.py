@@ -10,7 +10,6 @@ from anyio.lowlevel import checkpoint
 
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
 from peerloom._links import EagerPipe, MuxedLink
-from peerloom._unread import TOLD_BYTES
 from peerloom._wakeup import wakeup_kind
 
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
@@ -223,9 +222,7 @@ class YamuxLink(MuxedLink):
             self._arrived.set()
         if not session.ack_backlog_full:
             self._acknowledged.set()
-        unread = session.unread.size
-        if not -TOLD_BYTES < unread - self._entry.told < TOLD_BYTES:
-            self._entry.tell(unread)
+        self._entry.tell(session.unread.size)
 
     async def _drain(self) -> None:
         """Take what still comes, lest closing the socket destroys the farewell on its way."""

@@ -17,25 +17,27 @@ class Pings:
 
     Attributes:
         round_trip_seconds: the newest measurement, or None.
-        has_output: whether a frame is due.
     """
 
     def __init__(self) -> None:
-        self.has_output = False
         self.round_trip_seconds: float | None = None
         self._answers: list[int] = []
         self._number = 0
         self._due = False
         self._sent_at: float | None = None
 
+    @property
+    def has_output(self) -> bool:
+        """Whether a frame is due."""
+        return self._due or bool(self._answers)
+
     def start(self) -> None:
         """Ping with the next write, unless a ping is under way."""
         self._due = self._sent_at is None
-        self.has_output |= self._due
 
     def clear(self) -> None:
         """Drop the frames that are due."""
-        self._due = self.has_output = False
+        self._due = False
         self._answers.clear()
 
     def on_frame(self, flags: int, value: int, now: float) -> None:
@@ -50,7 +52,6 @@ class Pings:
         if len(self._answers) >= MAX_WAITING_ANSWERS:
             raise MuxerViolation("a flood of pings")
         self._answers.append(value)
-        self.has_output = True
 
     def on_answer(self, value: int, now: float) -> None:
         """Take the measurement; answers to nothing are ignored."""
@@ -62,7 +63,6 @@ class Pings:
         """Add the frames that are due."""
         if not self.has_output:
             return
-        self.has_output = False
         control += [encode_header(PING, ACK, 0, value) for value in self._answers]
         self._answers.clear()
         if self._due:

@@ -50,8 +50,7 @@ class YamuxStream(MuxedStream):
             raise anyio.BusyResourceError("receiving from")
         self._receiving = True
         try:
-            self._calls += 1
-            if self._calls % CALLS_A_TURN == 0:
+            if self._turn_is_over():
                 await checkpoint()
             while not (data := self._session.read(self._state, max_bytes)):
                 self._raise_if_unreadable()
@@ -81,8 +80,7 @@ class YamuxStream(MuxedStream):
             raise anyio.BusyResourceError("sending to")
         self._sending = True
         try:
-            self._calls += 1
-            if self._calls % CALLS_A_TURN == 0:
+            if self._turn_is_over():
                 await checkpoint()
             data = item if type(item) is bytes else bytes(item)
             taken = self._write(data)
@@ -135,6 +133,10 @@ class YamuxStream(MuxedStream):
         if not (alone and self._link.flush_now()):
             self._link.wake_writer()
         return taken
+
+    def _turn_is_over(self) -> bool:
+        self._calls += 1
+        return self._calls % CALLS_A_TURN == 0
 
     def _about_to_wait(self) -> None:
         """Whoever writes once and then waits, writes all at once the next time: nothing follows.

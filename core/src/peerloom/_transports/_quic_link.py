@@ -14,7 +14,6 @@ from peerloom._errors import (
     StreamLimitReached,
 )
 from peerloom._links import LinkLimits, MuxedLink, Role
-from peerloom._unread import TOLD_BYTES
 from peerloom._wakeup import wakeup_kind
 
 from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
@@ -286,9 +285,8 @@ class QuicLink(MuxedLink):
     # -- inside
 
     def _tell_ledger(self) -> None:
-        entry, unread = self._entry, self.unread_bytes
-        if entry is not None and not -TOLD_BYTES < unread - entry.told < TOLD_BYTES:
-            entry.tell(unread)
+        if self._entry is not None:
+            self._entry.tell(self.unread_bytes)
 
     def _take_events(self, now: float) -> None:
         while (event := self._engine.next_event()) is not None:

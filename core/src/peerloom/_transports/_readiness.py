@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from peerloom._backend import runs_on_trio
+
 if TYPE_CHECKING:
     import socket
 
@@ -80,10 +82,10 @@ class StandingOrder:
 
 def readiness_of(sock: socket.socket) -> Readiness:
     """The kind that suits the running event loop."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        from ._readiness_trio import AskedOfTrio  # noqa: PLC0415 - whoever runs on trio has it
+    if runs_on_trio():
+        from ._readiness_trio import AskedOfTrio  # noqa: PLC0415 - it needs trio
 
         return AskedOfTrio(sock)
-    return AskedEachTime(sock) if sys.platform == "win32" else StandingOrder(sock, loop)
+    if sys.platform == "win32":
+        return AskedEachTime(sock)
+    return StandingOrder(sock, asyncio.get_running_loop())

@@ -17,6 +17,7 @@ from ._readiness import readiness_of
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Awaitable
 
 LEAST_READ_BYTES: Final = 16 * 1024  # an idle connection shall not cost a large buffer
 MOST_READ_BYTES: Final = 1024 * 1024
@@ -41,18 +42,14 @@ class SocketPipe(EagerPipe):
         """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
         if self._drained:
             self._drained = False
-            if self._closed:
-                raise anyio.ClosedResourceError
-            await self._readiness.wait()
+            await self._readable()
         else:
             await checkpoint()
         while True:
             try:
                 data = self._socket.recv(min(max_bytes, self._read_bytes))
             except (BlockingIOError, InterruptedError):
-                if self._closed:
-                    raise anyio.ClosedResourceError from None
-                await self._readiness.wait()
+                await self._readable()
             except OSError as error:
                 raise self._broken() from error
             else:
@@ -98,6 +95,11 @@ class SocketPipe(EagerPipe):
             anyio.notify_closing(self._socket)
             self._socket.close()
         await checkpoint()
+
+    def _readable(self) -> Awaitable[None]:
+        if self._closed:
+            raise anyio.ClosedResourceError
+        return self._readiness.wait()
 
     def _adapt(self, received: int) -> None:
         self._drained = 0 < received <= SMALL_READ_BYTES

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of
+from attrs.validators import gt
+
+from peerloom.plugin import whole_at_least
 
 from ._protocols import JSON_STREAM_PROTOCOL, OLD_STREAM_PROTOCOL, STREAM_PROTOCOL
 
@@ -28,5 +30,5 @@ class StreamConfig:
         default=(JSON_STREAM_PROTOCOL,), converter=tuple[str, ...]
     )
     claim_seconds: float = field(default=30.0, validator=gt(0))
-    max_streams_per_peer: int = field(default=256, validator=[instance_of(int), ge(1)])
-    max_streams: int = field(default=1024, validator=[instance_of(int), ge(1)])
+    max_streams_per_peer: int = field(default=256, validator=whole_at_least(1))
+    max_streams: int = field(default=1024, validator=whole_at_least(1))
