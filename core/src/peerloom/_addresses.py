@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Peers tell the same addresses again and again, and much is asked of each; taking one apart is slow.
+# Peers tell the same addresses again and again, and to take one apart is slow.
 CACHED_ADDRESSES: Final = 4096  # as many as there are peers in the address book
 MAX_ADDRESS_BYTES: Final = 1024  # the longest honest one is a relayed address of about 200
 
