@@ -59,12 +59,12 @@ class Bench:
     def __init__(
         self, inventory: Inventory, settings: Mapping[str, object] | None, *, strict: bool
     ) -> None:
-        self.runtime = ManualRuntime()
-        self.metrics = Metrics()
+        self.runtime: ManualRuntime = ManualRuntime()
+        self.metrics: Metrics = Metrics()
         self._inventory = inventory
         self._settings = settings or {}
         self._loop = EventLoop(self.runtime, new_plugin_manager(), strict=strict)
-        self.client = NetworkClient(self._loop)
+        self.client: NetworkClient = NetworkClient(self._loop)
         self._around = Surroundings(self._loop.swarm_events, self._loop.announce, self._offer)
         self._around.part_failed = self._loop.part_failed
         self._stack = AsyncExitStack()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from multiaddr import Multiaddr
 
     from peerloom._endpoint import ConnectionInfo
+    from peerloom._peer_id import PeerId
     from peerloom._stream import Stream
 
     from ._fake_swarm import FakeSwarm
@@ -42,9 +43,9 @@ class FakePeer:
         serves: Mapping[str, Callable[[Stream], Awaitable[None]]],
     ) -> None:
         self.identity = identity
-        self.peer_id = identity.peer_id
-        self.addresses = tuple(addresses)
-        self.serves = dict(serves)
+        self.peer_id: PeerId = identity.peer_id
+        self.addresses: tuple[Multiaddr, ...] = tuple(addresses)
+        self.serves: dict[str, Callable[[Stream], Awaitable[None]]] = dict(serves)
         self.reachable = True
         self._swarm = swarm
 

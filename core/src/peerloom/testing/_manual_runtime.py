@@ -24,8 +24,8 @@ class ManualRuntime:
     """
 
     def __init__(self, seed: int = 1) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - choices, not secrets
-        self.time = _START
+        self.random: random.Random = random.Random(seed)  # noqa: S311 - choices, not secrets
+        self.time: float = _START
         self.on_advance: Callable[[], None] = lambda: None
 
     def now(self) -> float:

@@ -39,7 +39,7 @@ class Recorder:
 
     def __init__(self, client: NetworkClient, *event_classes: type[Event]) -> None:
         self.seen: list[Event] = []
-        self.event_classes = event_classes or (Event,)
+        self.event_classes: tuple[type[Event], ...] = event_classes or (Event,)
         self._board = client._loop.board  # noqa: SLF001 - of the same distribution
         self._untaken: list[Event] = []
         self._missed = 0
