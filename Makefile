@@ -77,7 +77,7 @@ metadata: $(INSTALLED)
 bench: $(INSTALLED) ## measure against other implementations: one (NAME=...) or all
 	$(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
 
-constraints: ## choose the newest versions of all dependencies and pin them in constraints.txt
+constraints: ## choose versions of all dependencies, the newest and the lowest, and pin them
 	@sh scripts/prerequisites.sh "$(PYTHON)"
 	$(PYTHON) scripts/constraints.py
 
