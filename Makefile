@@ -84,7 +84,7 @@ docs: $(INSTALLED) ## build the documentation into build/docs; a broken link is 
 outputs: $(INSTALLED) ## run the documentation's code blocks and write what they print into it
 	$(BIN)/python -m tests.docs.rewrite $(ARGS)
 
-constraints: ## choose the newest versions of all dependencies and pin them in constraints.txt
+constraints: ## choose versions of all dependencies, the newest and the lowest, and pin them
 	@sh scripts/prerequisites.sh "$(PYTHON)"
 	$(PYTHON) scripts/constraints.py
 

@@ -55,9 +55,9 @@ def test_a_program_is_typed_for_pyright(everything: Environment, tmp_path: Path)
 @pytest.mark.parametrize("module", IMPORTED)
 def test_every_public_name_has_a_known_type(everything: Environment, module: str) -> None:
     """But for what pluggy leaves to be inferred in its own classes."""
-    said = pyright(everything, "--outputjson", "--ignoreexternal", "--verifytypes", module)
+    said = pyright(everything, "--ignoreexternal", "--verifytypes", module)
 
-    assert json.loads(said)["typeCompleteness"]["completenessScore"] == 1
+    assert "Type completeness score: 100%" in said
 
 
 def test_the_types_that_we_give_multiaddr_are_its_own() -> None:
