@@ -10,6 +10,7 @@ import pytest
 from peerloom import (
     ConfigError,
     DialFailed,
+    ListenFailed,
     NetworkConfig,
     Node,
     NodeClosed,
@@ -389,7 +390,30 @@ def test_quic_runs_over_simulated_datagrams_and_survives_their_loss() -> None:
     assert 0.02 <= network.run(scenario) < 60
 
 
-def test_listening_twice_on_a_port_and_naming_two_nodes_alike_are_errors() -> None:
+def test_configured_wildcards_stand_for_the_hosts_address() -> None:
+    listen = ["/ip4/0.0.0.0/tcp/7", "/ip4/0.0.0.0/udp/8/quic-v1"]
+
+    async def scenario(network: SimulatedNetwork) -> tuple[str, list[str]]:
+        ann = await network.node("ann", config=NetworkConfig(listen=listen)).start()
+        return ann.ip, [str(address).rpartition("/p2p/")[0] for address in ann.addresses]
+
+    ip, addresses = SimulatedNetwork().run(scenario)
+    assert addresses == [f"/ip4/{ip}/tcp/7", f"/ip4/{ip}/udp/8/quic-v1"]
+
+
+def test_other_hosts_addresses_cannot_be_listened_on() -> None:
+    async def scenario(network: SimulatedNetwork) -> None:
+        ann = await network.node("ann").start()
+        for address in ("/ip4/20.9.9.9/tcp/7", "/ip4/20.9.9.9/udp/7/quic-v1"):
+            with pytest.raises(ListenFailed, match=ann.ip):
+                await ann.client.listen_on(address)
+        with pytest.raises(ListenFailed, match="in use"):
+            await ann.client.listen_on(f"/ip4/{ann.ip}/tcp/4001")
+
+    SimulatedNetwork().run(scenario)
+
+
+def test_starting_twice_and_naming_two_nodes_alike_are_errors() -> None:
     async def scenario(network: SimulatedNetwork) -> None:
         ann = await network.node("ann").start()
         with pytest.raises(ValueError, match="ann"):

@@ -83,7 +83,7 @@ class SimulatedNetwork:
             microsecond.
         jitter: seconds that are added to that, drawn for each piece; nothing overtakes on a link.
         bandwidth: bytes a second that each host can send, and receive; None for no bound.
-        link_lifetime: seconds after which a link is lost, drawn for each; None for never.
+        link_lifetime: seconds after which a TCP link is lost, drawn for each; None for never.
         datagram_loss: the part of all datagrams (QUIC) that is lost, from 0 to 1.
         security: "plain" in place of TLS and Noise a channel that hides nothing, costs nothing and
             takes as many round trips; "real" as each node's configuration says.
@@ -280,7 +280,7 @@ class SimulatedNetwork:
         self._world.internet.partition([], self._hosts())
 
     def cut(self, one: SimulatedNode, other: SimulatedNode) -> int:
-        """Break every link between two nodes, which both are told at once; gives their number."""
+        """Break every TCP link between two nodes, as both are told at once; gives their number."""
         ends = [end for end in one._host.links.values() if end.other.host is other._host]
         self._world.write("-", f"cuts {one.name} from {other.name}: {len(ends)} links")
         for end in ends:

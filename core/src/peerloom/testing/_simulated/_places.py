@@ -21,6 +21,7 @@ NatKind = Literal["endpoint-independent", "address-dependent", "port-dependent",
 Unsolicited = Literal["drop", "refuse"]
 
 FIRST_EPHEMERAL_PORT: Final = 49152  # RFC 6335, section 6
+ANY_HOST: Final = "0.0.0.0"  # noqa: S104 - stands for the one address that a host has
 EVERYBODY: Final = -1  # the group of those that no partition names
 _PRIVATE_NET: Final = 10
 

@@ -16,6 +16,7 @@ from peerloom._links import DialOptions, Listener, RawLink, Transport
 from ._chance import draw
 from ._internet import Landing, Lost
 from ._pipe import PipeEnd, break_link, join
+from ._places import ANY_HOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -61,7 +62,7 @@ class SimulatedTcp(Transport):
         port = endpoint[2] or self._host.free_port()
         if port in self._host.listeners:
             raise ListenFailed(address, "Address already in use", port_taken=True)
-        if endpoint[1] != self._host.ip:
+        if endpoint[1] not in {ANY_HOST, self._host.ip}:
             raise ListenFailed(address, f"the host's address is {self._host.ip}")
         arrivals = self._host.listeners[port] = Arrivals(self._internet)
         try:

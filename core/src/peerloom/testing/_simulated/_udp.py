@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from ._internet import Landing
+from ._places import ANY_HOST
 
 if TYPE_CHECKING:
     import socket
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024  # what a socket holds unread; more is dropped
 QUEUE_SECONDS: Final = 1.0  # what a host's line holds unsent; more is dropped
-_ANY_HOST: Final = {"0.0.0.0", "::"}  # noqa: S104 - a comparison
 
 
 class SimulatedUdpSocket:
@@ -118,6 +118,6 @@ def bind_udp(
     internet: Internet, host: Host, family: socket.AddressFamily, ip: str, port: int
 ) -> SimulatedUdpSocket:
     """A socket of that host; raises OSError if the address is not its own."""
-    if ip not in _ANY_HOST | {host.ip}:
+    if ip not in {ANY_HOST, host.ip}:
         raise OSError(errno.EADDRNOTAVAIL, f"the host's address is {host.ip}")
     return SimulatedUdpSocket(internet, host, family, port)
