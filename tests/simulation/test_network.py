@@ -159,6 +159,24 @@ def test_transfers_share_the_bandwidth_of_a_host() -> None:
     assert 4 <= last <= 4.2
 
 
+def test_sender_waits_for_its_hosts_line_however_many_send() -> None:
+    async def scenario(network: SimulatedNetwork) -> float:
+        ann = await network.node("ann", bandwidth=MIB).start()
+        others = await network.start(4, plugins=[Sink])
+        for other in others:
+            await ann.dial(other)
+        async with anyio.create_task_group() as tasks:
+            for other in others:
+                tasks.start_soon(seconds_to_send, network, ann, other, 4 * MIB)
+            most = 0.0
+            for _ in range(100):
+                await anyio.sleep(0.1)
+                most = max(most, ann._host.unsent_bytes(network.now))
+        return most
+
+    assert SimulatedNetwork(latency=0.01).run(scenario) < 320 * 1024
+
+
 def test_without_a_bound_a_transfer_waits_for_windows_only() -> None:
     async def scenario(network: SimulatedNetwork) -> float:
         ann, ben = await network.start(2, plugins=[Sink])

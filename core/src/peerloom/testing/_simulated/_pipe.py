@@ -198,7 +198,8 @@ class PipeEnd(EagerPipe):
         return data
 
     def _unsent_room(self) -> int:
-        return SEND_BUFFER_BYTES - int(self.host.unsent_bytes(self._internet.wire.now()))
+        unsent = int(self.host.unsent_bytes(self._internet.wire.now()))
+        return max(0, SEND_BUFFER_BYTES - unsent)
 
     async def _until_room(self) -> None:
         if self.other._unread >= WINDOW_BYTES:
