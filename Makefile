@@ -10,8 +10,8 @@ PYTHON ?= $(or $(shell for it in python3 python3.11 python3.12 python3.13 python
 NODE ?= node
 # What is added to a command line: make test ARGS="-k yamux"
 ARGS ?=
-# Test processes at once.
-WORKERS ?= 2
+# Test processes at once, where a target shall not choose for itself.
+WORKERS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,8 +39,9 @@ $(INSTALLED): constraints.txt requirements-dev.in $(METADATA)
 demo: $(INSTALLED) ## two nodes on this machine: connect, talk, send a file, measure
 	$(BIN)/peerloom demo $(ARGS)
 
+# Four on two cores: the tests wait for about half of their time.
 test: $(INSTALLED) ## all quick tests but those against other implementations
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow" \
+	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),4) --dist worksteal -m "not slow" \
 		--ignore tests/interop --ignore tests/nat $(ARGS)
 
 # In one process: the attackers have the other core. With ARGS="-m slow" only what `test` leaves out.
@@ -48,14 +49,14 @@ hostile: $(INSTALLED) ## peers that attack, flood, stall and lie, quick tests an
 	$(BIN)/python -m pytest tests/hostile $(ARGS)
 
 packaging: $(INSTALLED) ## our wheels in empty environments, as users and other people's plugins meet them
-	$(BIN)/python -m pytest tests/packaging --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest tests/packaging --numprocesses $(or $(WORKERS),2) --dist loadfile $(ARGS)
 
 peers: $(INSTALLED) ## build the programs around other implementations (Node.js 20, Go, Rust), once
 	@sh scripts/prerequisites.sh "$(PYTHON)" "$(NODE)"
 	$(BIN)/python -m tests.interop.build
 
 interop: peers ## the tests against other implementations of libp2p
-	$(BIN)/python -m pytest tests/interop --numprocesses $(WORKERS) --dist worksteal \
+	$(BIN)/python -m pytest tests/interop --numprocesses $(or $(WORKERS),2) --dist worksteal \
 		--matrix docs/interop.md $(ARGS)
 
 check: lint types metadata ## style, types, packaging metadata
