@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 # Where assertions stand besides test modules: they shall say what they saw as well.
-pytest.register_assert_rewrite("tests.interop.scenarios", "tests.interop.lazy")
+pytest.register_assert_rewrite(
+    "tests.interop.scenarios", "tests.interop.lazy", "examples.simulated_network"
+)
 
 # The machines that run this are shared: how long one example takes says nothing.
 settings.register_profile("peerloom", deadline=None)
