@@ -10,6 +10,7 @@ from .cases import (
     latency,
     memory,
     round_trips,
+    simulation,
     startup,
     stream_open,
     stream_parallel,
@@ -39,5 +40,6 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         memory.BENCHMARK,
         startup.BENCHMARK,
         dispatch.BENCHMARK,
+        simulation.BENCHMARK,
     )
 }

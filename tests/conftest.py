@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # Where assertions stand besides test modules: they shall say what they saw as well.
-pytest.register_assert_rewrite("tests.interop.scenarios", "tests.interop.lazy")
+pytest.register_assert_rewrite(
+    "tests.interop.scenarios", "tests.interop.lazy", "examples.simulated_network"
+)
 
 # The machines that run this are shared: how long one example takes says nothing.
 settings.register_profile("peerloom", deadline=None)
 settings.load_profile("peerloom")
+
+WAITS_OF_TEN_SECONDS = (
+    "_arrivals.UPGRADE_SECONDS",
+    "_connection.NEGOTIATION_SECONDS",
+    "_dialer.DIAL_SECONDS",
+    "_dialer.UPGRADE_SECONDS",
+    "_optimistic_stream.NEGOTIATION_SECONDS",
+)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -24,6 +35,29 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every async test runs on both backends."""
     backend: str = request.param
     return backend
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The swarm waits two seconds where it waits ten, and sweeps at once; gives that in words."""
+    for name in WAITS_OF_TEN_SECONDS:
+        monkeypatch.setattr(f"peerloom._swarm.{name}", 2.0)
+    monkeypatch.setattr("peerloom._swarm._plugin.SWEEP_SECONDS", 0.1)
+    return "2 s"
+
+
+@pytest.fixture
+def core_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if nothing were installed beside the core."""
+    from peerloom import _known_plugins  # noqa: PLC0415 - not before assertions are rewritten
+
+    def version(distribution: str) -> str:
+        raise PackageNotFoundError(distribution)
+
+    _known_plugins.is_installed.cache_clear()
+    monkeypatch.setattr(_known_plugins, "version", version)
+    yield
+    _known_plugins.is_installed.cache_clear()
 
 
 @pytest.hookimpl(wrapper=True)

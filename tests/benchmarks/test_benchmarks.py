@@ -28,6 +28,8 @@ _ALSO = {
     "memory": {"processor-percent", "processor-percent-few"},
     "startup": {"help", "import", "resident-mib"},
     "round-trips": {"tcp-unknown", "quic-known", "quic-unknown"},
+    "simulation": {"start", "memory-mib", "kib-a-node", "slope", "processor-seconds"}
+    | {f"{what}-{size}" for what in ("seconds", "memory-mib") for size in (11, 12)},
 }
 
 

@@ -18,6 +18,44 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Plugins that the tests install. One adds a command, and goes on with what the test wants;
+# the other claims a section of core's.
+GREETER = """
+import typer
+from peerloom.plugin import PluginInfo, hookimpl
+
+class Greeter:
+    info = PluginInfo("greeter")
+
+    @hookimpl
+    def peerloom_cli(self, app):
+        @app.command()
+        def {word}(name: str) -> None:
+            "Greet somebody."
+            typer.echo(f"Hello, {{name}}")
+        {then}
+
+plugin = Greeter()
+"""
+
+GREEDY = """
+from attrs import frozen
+from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
+
+@frozen
+class Settings:
+    total: int = 1
+
+class Greedy:
+    info = PluginInfo("greedy")
+
+    @hookimpl
+    def peerloom_config_sections(self):
+        return [ConfigSection("limits", Settings)]
+
+plugin = Greedy()
+"""
+
 SECONDS = 30.0  # for whatever a test waits for; two busy cores make a node slow to start
 
 

@@ -2,65 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from peerloom import Node, PeerId
-from peerloom._core_plugins import CORE_PLUGINS
-from tests.cli.commands import install, peerloom
+from peerloom import PeerId
+from tests.cli.commands import GREEDY, GREETER, install, peerloom
+from tests.packaging.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("run", "init", "id", "ping", "perf", "plugins", "send", "receive", "demo")
+COMMANDS = (
+    *("run", "init", "id", "ping", "perf", "send", "receive", "demo"),
+    *("plugins", "hooks", "doctor", "new-plugin"),
+)
 HEAVY = ("libp2p", "trio", "OpenSSL", "psutil", "prometheus_client", "rich.console")
-
-GREETER = """
-import typer
-from peerloom.plugin import PluginInfo, hookimpl
-
-class Greeter:
-    info = PluginInfo("greeter")
-
-    @hookimpl
-    def peerloom_cli(self, app):
-        @app.command()
-        def {word}(name: str) -> None:
-            "Greet somebody."
-            typer.echo(f"Hello, {{name}}")
-        {then}
-
-plugin = Greeter()
-"""
-
-GREEDY = """
-from attrs import frozen
-from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
-
-@frozen
-class Settings:
-    total: int = 1
-
-class Greedy:
-    info = PluginInfo("greedy")
-
-    @hookimpl
-    def peerloom_config_sections(self):
-        return [ConfigSection("limits", Settings)]
-
-plugin = Greedy()
-"""
-
-
-def lines(text: str) -> list[list[str]]:
-    return [line.split(maxsplit=2) for line in text.splitlines()[1:]]
-
-
-def rows(text: str) -> dict[str, tuple[str, str]]:
-    return {name: (state, origin) for name, state, origin in lines(text)}
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -69,6 +29,12 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert all(f"\n  {name}" in done.stdout for name in COMMANDS)
     assert "demo-" not in done.stdout
     assert done.stdout in peerloom(tmp_path).stderr
+
+
+def test_the_readme_of_core_names_every_command() -> None:
+    readme = (ROOT / "core" / "README.md").read_text()
+    table = readme.partition("## On the command line")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w[\w-]*)`", table)) >= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -144,59 +110,6 @@ def test_wrong_setting_is_named_with_its_file(tmp_path: Path) -> None:
     assert "interval_seconds" in done.stderr
 
 
-def test_plugins_lists_core_and_installed_ones(tmp_path: Path) -> None:
-    listed = rows(peerloom(tmp_path, "plugins").stdout)
-    assert {listed[name] for name in CORE_PLUGINS} == {("active", "peerloom itself")}
-    assert listed["stream"][0] == "active"
-    assert listed["stream"][1].startswith("peerloom-stream 0.")
-
-
-async def test_plugins_of_core_are_those_that_a_node_has() -> None:
-    async with Node() as node:
-        status = await node.client.status()
-    assert set(CORE_PLUGINS) <= set(status["plugins"])
-    installed = {"stream"}
-    assert set(status["plugins"]) - installed == set(CORE_PLUGINS)
-
-
-def test_plugins_lists_disabled_ones_by_option_and_by_environment(tmp_path: Path) -> None:
-    by_option = rows(peerloom(tmp_path, "plugins", "--no-plugin", "stream").stdout)
-    by_environment = rows(peerloom(tmp_path, "plugins", env={"PEERLOOM_PLUGINS": "-stream"}).stdout)
-    by_core = rows(peerloom(tmp_path, "plugins", "--no-plugin", "ping").stdout)
-    assert by_option["stream"] == by_environment["stream"] == ("disabled", "disabled")
-    assert by_core["ping"][0] == "disabled"
-    assert by_core["stream"][0] == "active"
-
-
-def test_plugins_lists_broken_ones_with_their_cause(tmp_path: Path) -> None:
-    env = install(tmp_path / "site", "shaky", "raise RuntimeError('out of order')")
-    done = peerloom(tmp_path, "plugins", env=env)
-    assert done.returncode == 0
-    assert rows(done.stdout)["shaky"] == (
-        "broken",
-        "peerloom-shaky 1.2: RuntimeError: out of order",
-    )
-
-
-def test_plugins_lists_as_broken_what_a_node_would_refuse(tmp_path: Path) -> None:
-    env = install(tmp_path / "site", "greedy", GREEDY)
-    listed = rows(peerloom(tmp_path, "plugins", env=env).stdout)
-    assert listed["greedy"][0] == "broken"
-    assert "[limits], which peerloom itself reads" in listed["greedy"][1]
-
-
-@pytest.mark.parametrize("name", ["swarm", "ping"])
-def test_plugins_lists_one_named_like_cores_own_as_broken(tmp_path: Path, name: str) -> None:
-    source = GREETER.format(word="greet", then="pass").replace('"greeter"', f'"{name}"')
-    env = install(tmp_path / "site", name, source)
-    listed = lines(peerloom(tmp_path, "plugins", env=env).stdout)
-    core, other = [line[1:] for line in listed if line[0] == name]
-    assert core == ["active", "peerloom itself"]
-    assert other[0] == "broken"
-    assert other[1].startswith(f"peerloom-{name} 1.2: plugin {name} (peerloom 0.")
-    assert "No such command 'greet'" in peerloom(tmp_path, "greet", "Ann", env=env).stderr
-
-
 def test_section_of_a_disabled_plugin_may_have_another_name(tmp_path: Path) -> None:
     env = install(
         tmp_path / "site",
@@ -211,12 +124,6 @@ def test_section_of_a_disabled_plugin_may_have_another_name(tmp_path: Path) -> N
     without = peerloom(tmp_path, "id", *of_config, env={**env, "PEERLOOM_PLUGINS": "-router"})
     assert without.returncode == 0
     assert f"{config}: [routing] is not read" in without.stderr
-
-
-def test_plugins_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    done = peerloom(tmp_path, "plugins", "--plugin", "strean")
-    assert done.returncode == 1
-    assert "did you mean stream?" in done.stderr
 
 
 def test_plugin_adds_a_command(tmp_path: Path) -> None:

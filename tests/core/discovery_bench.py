@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -20,12 +19,12 @@ from peerloom._events import (
 )
 from peerloom._links import Role
 from peerloom._metrics import Metrics
-from peerloom._runtime import SystemRuntime
 from peerloom._shared_events import (
     IdentifyReceived,
 )
 from peerloom._store import MemoryStore, Store
 from peerloom._timers import Timer, TimerHeap
+from peerloom.testing import ManualRuntime
 from tests.core.discovery_values import connection, direct, peer
 
 if TYPE_CHECKING:
@@ -37,21 +36,6 @@ if TYPE_CHECKING:
     from peerloom._peer_id import PeerId
 
 LOCAL = peer(1000)
-
-
-class ClockRuntime(SystemRuntime):
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.random = Random(1)
-        self.time = 50.0
-
-    def now(self) -> float:
-        return self.time
-
-    def wall_time(self) -> float:
-        return 1_700_000_000.0 + self.time
 
 
 @define
@@ -88,7 +72,7 @@ class WireSwarm:
 class Life:
     """Notes what the plugin does; runs timers and tasks when the test says so."""
 
-    def __init__(self, runtime: ClockRuntime) -> None:
+    def __init__(self, runtime: ManualRuntime) -> None:
         self._runtime = runtime
         self.heap = TimerHeap(lambda: None)
         self.emitted: list[Event] = []
@@ -121,7 +105,7 @@ class Bench:
     ) -> None:
         pairs = [split_peer(address) for address in boot_nodes]
         self.plugin = DiscoveryPlugin((who, address) for address, who in pairs if who)
-        self.runtime = ClockRuntime()
+        self.runtime = ManualRuntime()
         self.swarm = swarm or WireSwarm()
         self.store = store or MemoryStore()
         self.config = config or DiscoveryConfig()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from peerloom import Lagged, ListeningOn, NetworkConfig, Node
+from peerloom import Lagged, ListeningOn, Node
 from peerloom._config import PluginSelection
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
+from peerloom.testing import Nodes, no_leaks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -40,14 +41,13 @@ class Serves:
 async def started_node(
     *plugins: object, without: tuple[str, ...] = (), keep_alive: float = 30.0, **settings: Any
 ) -> AsyncGenerator[Node, None]:
-    config = NetworkConfig(
-        listen=("/ip4/127.0.0.1/tcp/0",),
-        strict=True,
-        keep_alive_seconds=keep_alive,
-        plugins=PluginSelection(disabled=without),
-        settings=settings,
-    )
-    async with Node(config, plugins=plugins) as node:
+    async with no_leaks(), Nodes() as nodes:
+        [node] = await nodes(
+            plugins=plugins,
+            selection=PluginSelection(disabled=without),
+            keep_alive_seconds=keep_alive,
+            settings=settings,
+        )
         yield node
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from peerloom import Node
-from peerloom._config import NetworkConfig
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
+from peerloom.testing import Nodes, no_leaks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-    from peerloom import Stream
+    from peerloom import Node, Stream
 
 E = TypeVar("E")
 
@@ -55,11 +54,8 @@ async def two_nodes(
     *plugins: object, security: tuple[str, ...] = ("tls", "noise"), **settings: Any
 ) -> AsyncGenerator[tuple[Node, Node]]:
     """A node that serves the plugins and listens, and one that is connected to it."""
-    serving = Node(
-        NetworkConfig(listen=[LOOPBACK], security=security, strict=True, **settings),
-        plugins=plugins,
-    )
-    asking = Node(NetworkConfig(security=security, strict=True, **settings))
-    async with serving, asking:
-        await asking.client.dial(serving.addresses[0])
+    async with no_leaks(), Nodes() as nodes:
+        [serving] = await nodes(plugins=plugins, security=security, **settings)
+        [asking] = await nodes(listen=(), security=security, **settings)
+        await nodes.connect(asking, serving)
         yield asking, serving

@@ -1,8 +1,7 @@
-"""What the tests of loop and plugins stand on: a clock by hand, a fake swarm, a running host."""
+"""What the tests of loop and plugins stand on: small plugins and streams, a running host."""
 
 from __future__ import annotations
 
-import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,9 +12,9 @@ from attrs import frozen
 from peerloom._behaviour import Behaviour, InboundProtocol
 from peerloom._calls import IncomingStream
 from peerloom._client import NetworkClient
-from peerloom._commands import Command, DialCondition
+from peerloom._commands import Command
 from peerloom._context import NodeServices
-from peerloom._errors import PluginError, StreamReset
+from peerloom._errors import StreamReset
 from peerloom._event_loop import EventLoop
 from peerloom._events import Event
 from peerloom._hookspecs import PluginInfo, new_plugin_manager
@@ -23,6 +22,9 @@ from peerloom._metrics import Metrics
 from peerloom._peer_id import PeerId
 from peerloom._plugin_host import PluginHost
 from peerloom._plugins import Candidate, given_candidate, load_plugins
+from peerloom._store import MemoryStore
+from peerloom._swarm import Surroundings
+from peerloom.testing import FakeSwarm, ManualRuntime, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,69 +64,6 @@ class Hurry(Command[None]):
     timeout_seconds = 0.02
 
 
-class ManualRuntime:
-    """Time stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.random = random.Random(1)
-        self.time = 1000.0
-        self.on_advance: Callable[[], None] = lambda: None
-
-    def now(self) -> float:
-        return self.time
-
-    def wall_time(self) -> float:
-        return 1_700_000_000.0 + self.time
-
-    def secret_bytes(self, count: int) -> bytes:
-        return bytes(count)
-
-    async def offload(self, function: Callable[[], T]) -> T:
-        return function()
-
-    def advance(self, seconds: float) -> None:
-        self.time += seconds
-        self.on_advance()
-
-
-class FakeSwarm:
-    """Remembers what plugins installed and which peers were disconnected."""
-
-    def __init__(self) -> None:
-        self.local_peer = LOCAL
-        self.installed: dict[str, tuple[str, ...]] = {}
-        self.disconnected: list[tuple[PeerId, str]] = []
-        self.opened: list[Any] = []
-
-    def install(self, owner: str, behaviours: Any, transports: Any) -> None:
-        wanted = tuple(name for one in behaviours for name in one.protocols)
-        for other, taken in self.installed.items():
-            if set(taken) & set(wanted):
-                raise PluginError(f"the protocol is taken by {other}")
-        self.installed[owner] = wanted
-
-    def withdraw(self, owner: str) -> None:
-        self.installed.pop(owner, None)
-
-    def connections(self, peer: PeerId | None = None) -> tuple[Any, ...]:
-        return ()
-
-    async def dial(
-        self,
-        peer: PeerId | None,
-        addresses: Any = (),
-        condition: DialCondition = DialCondition.ALWAYS,
-    ) -> Any:
-        raise NotImplementedError
-
-    async def open_stream(self, peer: PeerId, protocols: Any, **options: Any) -> Any:
-        raise NotImplementedError
-
-    async def disconnect(self, peer: PeerId, cause: str) -> int:
-        self.disconnected.append((peer, cause))
-        return 1
-
-
 class FakeStream:
     """A stream of which only the end matters."""
 
@@ -146,31 +85,16 @@ class FakeStream:
         raise StreamReset("the stream was reset")
 
 
-class FakeStore:
-    def namespace(self, name: str) -> str:
-        return name
+class NotingSwarm(FakeSwarm):
+    """Notes which peers were disconnected, whether they were connected or not."""
 
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.disconnected: list[tuple[PeerId, str]] = []
 
-class Recorder:
-    """Collects events through a subscription, and waits for them."""
-
-    def __init__(self) -> None:
-        self.seen: list[Event] = []
-        self._changed = anyio.Event()
-
-    def add(self, event: Event) -> None:
-        self.seen.append(event)
-        self._changed.set()
-
-    def of(self, kind: type[T]) -> list[T]:
-        return [event for event in self.seen if isinstance(event, kind)]
-
-    async def wait_for(self, kind: type[T], count: int = 1) -> list[T]:
-        with anyio.fail_after(5):
-            while len(self.of(kind)) < count:
-                self._changed = anyio.Event()
-                await self._changed.wait()
-        return self.of(kind)
+    async def disconnect(self, peer: PeerId, cause: str) -> int:
+        self.disconnected.append((peer, cause))
+        return 1
 
 
 class Bench:
@@ -178,19 +102,20 @@ class Bench:
 
     def __init__(self, *, strict: bool = False, runtime: Any = None) -> None:
         self.runtime = runtime or ManualRuntime()
-        self.swarm = FakeSwarm()
         self.loop = EventLoop(self.runtime, new_plugin_manager(), strict=strict)
+        around = Surroundings(self.loop.swarm_events, lambda _: None, lambda *_: False)
+        self.swarm = NotingSwarm(LOCAL, around, None, self.runtime)
         self.client = NetworkClient(self.loop)
         self.metrics = Metrics()
         self.services = NodeServices(
-            swarm=self.swarm,  # type: ignore[arg-type]
+            swarm=self.swarm,
             client=self.client,
-            store=FakeStore(),  # type: ignore[arg-type]
+            store=MemoryStore(),
             identity=None,  # type: ignore[arg-type]
             runtime=self.runtime,
             metrics=self.metrics,
         )
-        self.recorder = Recorder()
+        self.recorder = Recorder(self.client)
         self.host: PluginHost
         if isinstance(self.runtime, ManualRuntime):
             self.runtime.on_advance = self.loop.wake
@@ -206,12 +131,6 @@ class Bench:
             await done.wait()
             while not self.loop._idle():
                 await anyio.lowlevel.checkpoint()
-
-    async def _record(self, *, task_status: Any) -> None:
-        async with self.client.events(Event) as events:
-            task_status.started()
-            async for event in events:
-                self.recorder.add(event)
 
 
 @asynccontextmanager
@@ -230,9 +149,9 @@ async def running(
     bench.host = PluginHost(inventory, bench.loop, bench.services, settings or {}, bounds)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(bench.loop.run)
-        await tasks.start(bench._record)
-        async with bench.host:
-            yield bench
+        with bench.recorder:
+            async with bench.host:
+                yield bench
         bench.loop.close()
 
 
@@ -296,13 +215,6 @@ def hook_raising(error: BaseException) -> Callable[[Any], Any]:
 
 def state_of(bench: Bench, name: str = "alpha") -> Any:
     return bench.host.status()["plugins"][name]["state"]
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    """Until the condition holds; fails after five seconds."""
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
 
 
 def hears(*handlers: Any) -> Callable[[Any], list[Any]]:

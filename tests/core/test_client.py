@@ -28,6 +28,8 @@ from peerloom._events import (
     ListeningOn,
 )
 from peerloom._subscriptions import QUEUE_BOUND
+from peerloom.testing import until
+from peerloom_stream import AcceptBytes
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
@@ -35,7 +37,6 @@ from tests.core.plugin_kit import (
     Echo,
     Said,
     Shouted,
-    eventually,
     plugin,
     running,
 )
@@ -53,11 +54,20 @@ class TestNoHandler:
 
     async def test_names_the_plugin_of_cores_commands(self) -> None:
         assert "core's plugin ping" in await self.advice(Ping(ALICE))
-        assert "peer-routing" in await self.advice(FindPeer(ALICE))
         assert "plugin swarm" in await self.advice(Connections())
 
-    async def test_names_the_package_of_others(self) -> None:
-        assert "package tests" in await self.advice(Echo("x"))
+    async def test_names_what_to_install_for_commands_that_plugins_of_ours_answer(
+        self, core_alone: None
+    ) -> None:
+        advice = await self.advice(FindPeer(ALICE))
+        assert advice == "FindPeer is answered by peerloom-kad: pip install peerloom-kad"
+
+    async def test_names_the_plugin_that_is_installed_but_not_active(self) -> None:
+        advice = await self.advice(AcceptBytes("/x/1.0.0"))
+        assert advice.startswith("AcceptBytes is answered by peerloom-stream, which is not active")
+
+    async def test_names_the_module_of_others(self) -> None:
+        assert "plugin of its module tests.core.plugin_kit" in await self.advice(Echo("x"))
 
     async def test_names_the_plugin_that_failed(self) -> None:
         async def answer(command: Echo) -> str:
@@ -72,8 +82,8 @@ class TestNoHandler:
         )
         async with running(one) as bench:
             one.ctx.spawn(fail)
-            await eventually(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
-            with pytest.raises(NoHandler, match="plugin alpha does, but it has failed"):
+            await until(lambda: bench.host.status()["plugins"]["alpha"]["state"] == "waiting")
+            with pytest.raises(NoHandler, match="plugin alpha, but it has failed"):
                 await bench.client.call(Echo("x"))
 
 

@@ -25,14 +25,13 @@ from peerloom._events import Event, PluginFailed, SlowHandler
 from peerloom._runtime import SystemRuntime
 from peerloom._timers import Timer
 from peerloom.plugin import InboundProtocol
+from peerloom.testing import ManualRuntime, until
 from tests.core.plugin_kit import (
     Bench,
     Echo,
     FakeStream,
-    ManualRuntime,
     Said,
     Shouted,
-    eventually,
     plugin,
     running,
 )
@@ -133,7 +132,7 @@ async def test_a_flood_of_swarm_events_does_not_starve_a_command() -> None:
 
         for _ in range(3):
             tasks.start_soon(flood)
-        await eventually(lambda: bench.loop.swarm_events.waiting)
+        await until(lambda: bench.loop.swarm_events.waiting)
         before = bench.loop.status()["dispatched"]
         assert await bench.client.call(Echo("through")) == "through"
         taken = bench.loop.status()["dispatched"] - before
@@ -172,9 +171,9 @@ async def test_timer_calls_when_its_time_has_come() -> None:
         await anyio.wait_all_tasks_blocked()
         assert not called
         bench.runtime.advance(2)
-        await eventually(lambda: len(called) == 1)
+        await until(lambda: len(called) == 1)
         bench.runtime.advance(3)
-        await eventually(lambda: len(called) == 2)
+        await until(lambda: len(called) == 2)
         loop.close()
     assert called == [1002.0, 1005.0]
 
@@ -203,7 +202,7 @@ async def test_alarm_follows_the_earliest_timer() -> None:
         cancelled.cancel()
         loop.wake_at(now + 0.04, lambda: called.append("second"), "second")
         loop.wake_at(now + 0.03, lambda: called.append("first"), "first")
-        await eventually(lambda: len(called) == 2)
+        await until(lambda: len(called) == 2)
         assert never.active
         loop.close()
     assert called == ["first", "second"]
@@ -218,7 +217,7 @@ async def test_slow_handler_is_told() -> None:
     one = plugin(event_handlers=hears(Said.heard_by(_ignore), Said.heard_by(sleepy)))
     async with running(one, runtime=runtime) as bench:
         await bench.tell(Said(""))
-        (slow,) = await bench.recorder.wait_for(SlowHandler)
+        slow = await bench.recorder.next(SlowHandler)
     assert (slow.plugin, slow.where) == ("alpha", "event handler sleepy for Said")
     assert slow.seconds == pytest.approx(0.25)
 
@@ -233,9 +232,9 @@ async def test_tap_sees_every_item() -> None:
     async with running(one) as bench:
         await bench.client.call(Echo("x"))
         await bench.tell(Said("x"))
-        await bench.recorder.wait_for(Said)
+        await bench.recorder.next(Said)
         bench.loop.wake_at(0, _ignore, "test")
-        await eventually(lambda: len(order) == 3)
+        await until(lambda: len(order) == 3)
     assert order == ["command", "event", "tick"]
 
 
@@ -258,7 +257,7 @@ async def test_tap_that_fails_costs_no_item_and_only_its_plugin(when: str) -> No
     fine = plugin("fine", event_handlers=hears(Said.heard_by(heard.append)))
     async with running(broken, fine) as bench:
         await bench.tell(Said("once"))
-        (failed,) = await bench.recorder.wait_for(PluginFailed)
+        failed = await bench.recorder.next(PluginFailed)
         await bench.tell(Said("twice"))
         await bench.settle()
     assert (failed.plugin, failed.where) == ("broken", "its tap peerloom_dispatch")

@@ -31,7 +31,7 @@ async def test_endless_cascade_stops_its_plugin_and_no_other() -> None:
     other = plugin("other", event_handlers=hears(Said.heard_by(heard.append)))
     async with running(circle, other) as bench:
         await bench.tell(Said("start"))
-        (failed,) = await bench.recorder.wait_for(PluginFailed)
+        failed = await bench.recorder.next(PluginFailed)
         assert (failed.plugin, failed.stopped) == ("circle", True)
         assert len(heard) == MAX_CASCADE + 1
         await bench.tell(Said("after"))
@@ -61,7 +61,7 @@ async def test_plugins_that_answer_each_other_for_ever_are_stopped() -> None:
 
     async with running(build("a", Hit, Back), build("b", Back, Hit)) as bench:
         await bench.tell(Hit("go"))
-        await bench.recorder.wait_for(PluginFailed)
+        await bench.recorder.next(PluginFailed)
         await bench.settle()
         states = [one["state"] for one in bench.host.status()["plugins"].values()]
     assert sorted(states) == ["failed", "running"]
@@ -76,12 +76,12 @@ async def test_handler_of_a_failure_may_lead_to_other_events_of_core() -> None:
     )
     async with running(one) as bench:
         await bench.tell(Said(""))
-        await bench.recorder.wait_for(Lagged)
+        await bench.recorder.next(Lagged)
 
 
 async def test_endless_cascade_through_events_of_core_stops_the_plugin_that_leads_to_them() -> None:
     one = plugin(event_handlers=hears(Said.heard_by(lambda e: bench.loop.announce(Said("again")))))
     async with running(one, plugin("other")) as bench:
         await bench.tell(Said("start"))
-        (failed,) = await bench.recorder.wait_for(PluginFailed)
+        failed = await bench.recorder.next(PluginFailed)
         assert (failed.plugin, failed.stopped) == ("alpha", True)

@@ -19,13 +19,13 @@ from peerloom._errors import NoHandler, PluginError
 from peerloom._events import PluginFailed
 from peerloom._plugin_host import PluginHost
 from peerloom._plugins import Candidate, Inventory, given_candidate, load_plugins
+from peerloom.testing import until
 from tests.core.plugin_kit import (
     ALICE,
     ERRORS,
     Bench,
     Echo,
     Said,
-    eventually,
     hook_raising,
     incoming,
     plugin,
@@ -51,7 +51,7 @@ class TestEventHandlers:
         async with running(one, two) as bench:
             await bench.tell(Said("1"))
             await bench.tell(Said("2"))
-            failed = await bench.recorder.wait_for(PluginFailed, 2)
+            failed = await bench.recorder.several(PluginFailed, 2)
             assert state_of(bench) == "running"
         assert heard == ["1", "2"]
         assert failed[0].plugin == "alpha"
@@ -65,11 +65,11 @@ class TestEventHandlers:
         async with running(one) as bench:
             for _ in range(3):
                 await bench.tell(Said(""))
-            await bench.recorder.wait_for(PluginFailed, 3)
+            await bench.recorder.several(PluginFailed, 3)
             assert len(caplog.records) == 1
             bench.runtime.advance(61)
             await bench.tell(Said(""))
-            await bench.recorder.wait_for(PluginFailed, 4)
+            await bench.recorder.next(PluginFailed)
         assert len(caplog.records) == 2
         text = caplog.records[0].getMessage()
         assert "\n" not in text
@@ -86,7 +86,7 @@ class TestEventHandlers:
         async with running(one) as bench:
             await bench.tell(Said(""))
             await bench.settle()
-            await bench.recorder.wait_for(PluginFailed)
+            await bench.recorder.next(PluginFailed)
             assert len(bench.recorder.of(PluginFailed)) == 1
             assert bench.loop.failures.count == 2
 
@@ -99,7 +99,7 @@ class TestCancellationThatNobodyAskedFor:
         async with running(one) as bench:
             await bench.tell(Said("1"))
             await bench.tell(Said("2"))
-            failed = await bench.recorder.wait_for(PluginFailed, 2)
+            failed = await bench.recorder.several(PluginFailed, 2)
         assert "CancelledError, although nobody cancels it" in str(failed[0].cause)
 
     @pytest.mark.parametrize("hook", ["setup", "behaviours", "lifespan"])
@@ -129,9 +129,9 @@ class TestCancellationThatNobodyAskedFor:
         one = with_context()
         async with running(one) as bench:
             one.ctx.spawn(give_up)
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert failed.where == "task give_up"
-            await eventually(lambda: state_of(bench) == "waiting")
+            await until(lambda: state_of(bench) == "waiting")
 
     async def test_of_a_stream_handler_resets_its_stream(self) -> None:
         async def handler(stream: Any) -> None:
@@ -140,7 +140,7 @@ class TestCancellationThatNobodyAskedFor:
         async with running(plugin(behaviours=serving(handler))) as bench:
             item, stream = incoming(handler)
             bench.loop.incoming_streams.try_put(item)
-            await bench.recorder.wait_for(PluginFailed)
+            await bench.recorder.next(PluginFailed)
             assert stream.was_reset
             assert state_of(bench) == "running"
 
@@ -148,7 +148,7 @@ class TestCancellationThatNobodyAskedFor:
         one = plugin(gate=lambda peer: raising(CancelledError())())
         async with running(one) as bench:
             assert bench.host.gate("dial", ALICE, Multiaddr("/memory/1")) is not None
-            await bench.recorder.wait_for(PluginFailed)
+            await bench.recorder.next(PluginFailed)
 
 
 class TestConflicts:
@@ -196,7 +196,7 @@ class TestConflicts:
             command_handlers=lambda ctx: [CommandHandler(Echo, plain)],
         )
         async with running(deaf, plain_one) as bench:
-            failed = await bench.recorder.wait_for(PluginFailed, 2)
+            failed = await bench.recorder.several(PluginFailed, 2)
             assert [event.stopped for event in failed] == [True, True]
             assert (len(deaf.contexts), len(plain_one.contexts)) == (1, 1)
             assert "plugin deaf (given to the node, from" in str(failed[0].cause)
@@ -215,7 +215,7 @@ class TestConflicts:
             behaviours=serving(handler), command_handlers=lambda ctx: [Echo.handled_by(answer)]
         )
         bench = Bench()
-        bench.swarm.installed["core"] = ("/test/1",)
+        bench.swarm.install("core", serving(handler)(None), [])
         host = PluginHost(load_plugins([given_candidate(one)]), bench.loop, bench.services, {})
         async with host:
             assert host.status()["plugins"]["alpha"]["state"] == "failed"
@@ -288,7 +288,7 @@ class TestHost:
         )
         with caplog.at_level(logging.WARNING, "peerloom.plugins"):
             async with running(inventory=inventory) as bench:
-                (failed,) = await bench.recorder.wait_for(PluginFailed)
+                failed = await bench.recorder.next(PluginFailed)
                 told = bench.host.status()["broken"]
         assert (failed.plugin, failed.where, failed.stopped) == ("bad", "loading", True)
         assert caplog.records[-1].getMessage() == (
@@ -323,7 +323,7 @@ class TestHost:
 
         one = with_context(command_handlers=lambda ctx: [Echo.handled_by(answer)])
         async with running(one) as bench:
-            assert one.ctx.store("peers") == "alpha.peers"
+            assert one.ctx.store("peers") is bench.services.store.namespace("alpha.peers")
             assert one.ctx.connections() == ()
             assert one.ctx.local_peer == bench.swarm.local_peer
             assert await one.ctx.call(Echo("x")) == "x"

@@ -11,13 +11,13 @@ from multiaddr import Multiaddr
 from peerloom._events import PluginFailed
 from peerloom._plugin_host import PluginHost
 from peerloom._plugins import given_candidate, load_plugins
+from peerloom.testing import until
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
     ERRORS,
     Bench,
     Said,
-    eventually,
     hook_raising,
     plugin,
     raising,
@@ -48,7 +48,7 @@ class TestHooks:
         bad = plugin("bad", **hooks)
         async with running(bad, plugin("good")) as bench:
             assert (state_of(bench, "bad"), state_of(bench, "good")) == ("waiting", "running")
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert failed.where == f"hook peerloom_{hook}"
 
     @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ class TestHooks:
             told = bench.host.status()["plugins"]
             assert told["good"]["report"] == {"peers": 3}
             assert told["bad"]["state"] == "running"
-            await bench.recorder.wait_for(PluginFailed)
+            await bench.recorder.next(PluginFailed)
 
     async def test_gate_refuses_by_a_reason_and_when_it_fails(self) -> None:
         def choosy(peer: Any) -> str | None:
@@ -91,7 +91,7 @@ class TestHooks:
         async with running(plugin(gate=broken)) as bench:
             reason = bench.host.gate("dial", BOB, None)  # type: ignore[arg-type]
             assert reason == "the gate of plugin alpha failed"
-            await bench.recorder.wait_for(PluginFailed)
+            await bench.recorder.next(PluginFailed)
 
     async def test_gate_of_a_plugin_that_does_not_run_refuses_all(self) -> None:
         def ask() -> str | None:
@@ -103,16 +103,16 @@ class TestHooks:
             assert ask() is None
             for wait in (1, 2, 4, 8):
                 one.ctx.wake_at(0, raising(ValueError()))
-                await eventually(lambda: state_of(bench) == "waiting")
+                await until(lambda: state_of(bench) == "waiting")
                 reason = ask()
                 assert reason is not None
                 assert reason.startswith("the gate of plugin alpha (given to the node")
                 assert reason.endswith("is closed: it failed and is being restarted")
                 bench.runtime.advance(wait)
-                await eventually(lambda: state_of(bench) == "running")
+                await until(lambda: state_of(bench) == "running")
                 assert ask() is None
             one.ctx.wake_at(0, raising(ValueError()))
-            await eventually(lambda: state_of(bench) == "failed")
+            await until(lambda: state_of(bench) == "failed")
             assert "it failed and stays stopped; disable it" in (ask() or "")
 
     async def test_gate_of_a_plugin_that_is_entered_or_left_refuses_all(self) -> None:

@@ -12,10 +12,10 @@ import pytest
 from peerloom._errors import PluginError
 from peerloom._events import PluginFailed
 from peerloom._plugin_scope import ScopeBounds
+from peerloom.testing import until
 from tests.core.plugin_kit import (
     ERRORS,
     Said,
-    eventually,
     hook_raising,
     plugin,
     raising,
@@ -46,14 +46,14 @@ class TestRestart:
         one = with_context(event_handlers=handlers)
         async with running(one) as bench:
             one.ctx.spawn(fail)
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert failed.where.endswith("task fail")
-            await eventually(lambda: state_of(bench) == "waiting")
+            await until(lambda: state_of(bench) == "waiting")
             await bench.tell(Said("nobody hears it"))
             await bench.settle()
             assert heard == []
             bench.runtime.advance(1)
-            await eventually(lambda: state_of(bench) == "running")
+            await until(lambda: state_of(bench) == "running")
             assert len(one.contexts) == 2
             await bench.tell(Said("the new one hears it"))
             await bench.settle()
@@ -66,11 +66,11 @@ class TestRestart:
             one.ctx.wake_at(bench.runtime.now() + 5, raising(ValueError("timer")))
             one.ctx.wake_at(bench.runtime.now() + 5.5, lambda: never.append(1))
             bench.runtime.advance(5)
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert failed.where == "timer function"
-            await eventually(lambda: state_of(bench) == "waiting")
+            await until(lambda: state_of(bench) == "waiting")
             bench.runtime.advance(1)
-            await eventually(lambda: state_of(bench) == "running")
+            await until(lambda: state_of(bench) == "running")
             await bench.settle()
             assert never == []
 
@@ -81,15 +81,15 @@ class TestRestart:
         one = with_context(lifespan=hook_raising(ValueError("never")))
         async with running(one) as bench:
             for number, wait in enumerate((1, 2, 4, 8), start=1):
-                await eventually(lambda: state_of(bench) == "waiting")
+                await until(lambda: state_of(bench) == "waiting")
                 assert len(one.contexts) == number
                 bench.runtime.advance(wait - 0.25)
                 await bench.settle()
                 assert len(one.contexts) == number
                 bench.runtime.advance(0.25)
-                await eventually(partial(lives, number + 1))
-            await eventually(lambda: state_of(bench) == "failed")
-            failed = await bench.recorder.wait_for(PluginFailed, 5)
+                await until(partial(lives, number + 1))
+            await until(lambda: state_of(bench) == "failed")
+            failed = await bench.recorder.several(PluginFailed, 5)
             assert [event.stopped for event in failed] == [False] * 4 + [True]
             bench.runtime.advance(1000)
             await bench.settle()
@@ -117,7 +117,7 @@ class TestRestart:
             one.ctx.spawn(fail)
             with anyio.fail_after(5):
                 await cancelled.wait()
-                await eventually(lambda: state_of(bench) == "waiting")
+                await until(lambda: state_of(bench) == "waiting")
             assert bench.swarm.installed == {}
             assert "stopped" in str(reply.error)
             for use in (
@@ -151,9 +151,9 @@ class TestRestart:
         async with running(one) as bench:
             one.ctx.metrics.counter("dials", "Dials.", ["how"]).inc(2, how="tcp")
             one.ctx.spawn(fail)
-            await eventually(lambda: state_of(bench) == "waiting")
+            await until(lambda: state_of(bench) == "waiting")
             bench.runtime.advance(1)
-            await eventually(lambda: state_of(bench) == "running")
+            await until(lambda: state_of(bench) == "running")
             one.ctx.metrics.counter("dials", "Dials.", ["how"]).inc(how="tcp")
             value = bench.metrics.registry().get_sample_value(
                 "peerloom_alpha_dials_total", {"how": "tcp"}
@@ -196,7 +196,7 @@ class TestLifespan:
 
         async with running(plugin(lifespan=lifespan), plugin("b"), bounds=QUICK) as bench:
             assert (state_of(bench), state_of(bench, "b")) == ("waiting", "running")
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert failed.where == "entering its lifespan"
             assert isinstance(failed.cause, TimeoutError)
 
@@ -231,10 +231,10 @@ class TestLifespan:
                 yield
 
         async with running(plugin(lifespan=lifespan)) as bench:
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert failed.where.endswith("its lifespan")
             assert isinstance(failed.cause, ExceptionGroup)
-            await eventually(lambda: state_of(bench) == "waiting")
+            await until(lambda: state_of(bench) == "waiting")
 
     async def test_failure_while_leaving_is_reported(self) -> None:
         @asynccontextmanager

@@ -9,10 +9,10 @@ import pytest
 
 from peerloom._errors import RemoteProtocolError, StreamReset
 from peerloom._events import PluginFailed
+from peerloom.testing import until
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
-    eventually,
     incoming,
     plugin,
     running,
@@ -29,7 +29,7 @@ class TestStreams:
         async with running(one) as bench:
             item, stream = incoming(handler)
             bench.loop.incoming_streams.try_put(item)
-            (failed,) = await bench.recorder.wait_for(PluginFailed)
+            failed = await bench.recorder.next(PluginFailed)
             assert stream.was_reset
             assert (failed.where, failed.peer) == ("stream handler /test/1", ALICE)
             assert state_of(bench) == "running"
@@ -39,13 +39,13 @@ class TestStreams:
             raise ValueError("boom")
 
         async with running(plugin()) as bench:
-            for number, peer in enumerate((ALICE, BOB, ALICE, BOB, ALICE), start=1):
+            for peer in (ALICE, BOB, ALICE, BOB, ALICE):
                 bench.loop.incoming_streams.try_put(incoming(handler, peer)[0])
-                await bench.recorder.wait_for(PluginFailed, number)
-            await eventually(lambda: bench.swarm.disconnected)
+                await bench.recorder.next(PluginFailed)
+            await until(lambda: bench.swarm.disconnected)
             bench.runtime.advance(61)
             bench.loop.incoming_streams.try_put(incoming(handler, BOB)[0])
-            await bench.recorder.wait_for(PluginFailed, 6)
+            await bench.recorder.next(PluginFailed)
             assert [peer for peer, _ in bench.swarm.disconnected] == [ALICE]
 
     @pytest.mark.parametrize("error", [StreamReset("gone"), anyio.EndOfStream()])
@@ -69,7 +69,7 @@ class TestStreams:
         async with running(plugin(), strict=True) as bench:
             for _ in range(3):
                 bench.loop.incoming_streams.try_put(incoming(handler)[0])
-            await eventually(lambda: bench.swarm.disconnected)
+            await until(lambda: bench.swarm.disconnected)
             assert bench.loop.failures.count == 0
 
     async def test_streams_are_reset_when_the_plugin_stops(self) -> None:
@@ -87,5 +87,5 @@ class TestStreams:
         item, stream = incoming(handler)
         async with running(plugin()) as bench:
             bench.loop.incoming_streams.try_put(item)
-            await eventually(lambda: kept)
+            await until(lambda: kept)
         assert not stream.was_reset

@@ -31,7 +31,7 @@ REFUSED = (ProtocolNotSupported, StreamReset)  # which one depends on what was s
 async def strangers(*plugins: object) -> AsyncGenerator[tuple[Node, PeerId]]:
     """A node, and a peer that it is connected to and that has told nothing of itself."""
     settings = PluginSelection(disabled=("identify",))
-    async with two_nodes(*plugins, plugins=settings) as (asking, serving):
+    async with two_nodes(*plugins, selection=settings) as (asking, serving):
         yield asking, serving.peer_id
 
 

@@ -145,6 +145,7 @@ async def test_third_ping_stream_of_a_connection_is_refused() -> None:
             await echo(third)
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_pings_do_not_hold_a_connection() -> None:
     async with (
         started_node(ping=FAST, keep_alive=0.5) as one,

@@ -333,7 +333,8 @@ class TestSelection:
             self.select(enabled=("gossipsub",))
 
     def test_disabling_what_is_not_installed_is_told_but_no_error(self) -> None:
-        assert self.select(disabled=("gossipsub",)).unknown == ("gossipsub",)
+        chosen = self.select(disabled=("gossipsub", "strem"))
+        assert chosen.unknown == {"strem": "did you mean stream?"}
 
     def test_a_node_needs_its_swarm(self) -> None:
         with pytest.raises(ConfigError, match="cannot do without"):

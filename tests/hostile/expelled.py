@@ -48,10 +48,21 @@ async def infiltrated(way: Way) -> AsyncGenerator[tuple[Siege, Channel, Any], No
 
 
 async def assert_expelled(
-    scene: Siege, channel: Channel, events: Any, reason: str, *, told: bool = True
+    scene: Siege,
+    channel: Channel,
+    events: Any,
+    reason: str,
+    *,
+    told: bool = True,
+    stays: bool = False,
 ) -> None:
-    """The node says why, on the wire, as an event and in its status."""
+    """The node says why, on the wire, as an event and in its status.
+
+    It waits a second for an attacker who `stays` when the node has hung up.
+    """
     frames = decode(await channel.until_closed())
+    if not stays:
+        await channel.hang_up()
     if told:
         reasons = [header.length for header, _ in frames if header.kind == GO_AWAY]
         assert reasons == [GO_AWAY_PROTOCOL_ERROR]

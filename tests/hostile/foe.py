@@ -138,6 +138,9 @@ class Channel:
             received += data
         return received
 
+    async def hang_up(self) -> None:
+        await anyio.aclose_forcefully(self.wire.stream)
+
     async def frames_until_closed(self) -> list[tuple[Header, bytes]]:
         data = await self.until_closed()
         return decode(data)

@@ -31,6 +31,7 @@ MAX_SLOWDOWN: Final = 2.0
 # A node that has work to do answers behind it: below this nobody is kept waiting.
 HARMLESS_SECONDS: Final = 0.05
 LEAST_PINGS: Final = 200
+BASELINE_PINGS: Final = 50
 SETTLE_SECONDS: Final = 20.0
 _TICK: Final = 0.01
 _PING_PAUSE: Final = 0.005
@@ -210,7 +211,7 @@ async def measured(scene: Siege) -> AsyncGenerator[None, None]:
     in a hundred of an attack that lasts; a third that takes 50 ms fails, and so does a node that
     computes for 100 ms a single time. `test_siege` shows both.
     """
-    baseline = _p99(await scene.measure_pings(LEAST_PINGS))
+    baseline = _p99(await scene.measure_pings(BASELINE_PINGS))
     grown_from = rss()
     gc.freeze()  # what the tests' own tools keep is not the node's to look through
     try:

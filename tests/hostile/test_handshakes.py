@@ -114,6 +114,7 @@ class TestGarbage:
 
 
 class TestPatience:
+    @pytest.mark.usefixtures("hurried")
     async def test_nim_2929_who_says_nothing_at_any_step_is_let_go_and_no_slot_is_lost(
         self,
     ) -> None:

@@ -52,6 +52,13 @@ async def test_a_violation_ends_the_connection_and_is_told(what: str, raw_way: W
         await assert_expelled(scene, channel, events, reason)
 
 
+async def test_whoever_stays_when_expelled_is_not_waited_for_long(raw_way: Way) -> None:
+    data, reason = VIOLATIONS["version 1"]
+    async with infiltrated(raw_way) as (scene, channel, events):
+        await channel.send_or_be_cut(data)
+        await assert_expelled(scene, channel, events, reason, stays=True)
+
+
 async def test_every_set_of_flags_on_every_type_is_survived(raw_way: Way) -> None:
     """Also the ones with unknown bits; the connection may go, the node and the others not."""
     async with siege(raw_way, Serving(hold=hold)) as scene:

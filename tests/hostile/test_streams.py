@@ -89,6 +89,7 @@ async def test_py_audit_1_nonsense_in_a_streams_negotiation_resets_that_stream(
         assert (await scene.swarm())["refused_streams"] == {"NegotiationFailed": 1}
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_nim_2940_who_says_nothing_on_a_stream_loses_it_and_no_slot_is_lost(way: Way) -> None:
     """At each step of a stream's negotiation, all at once."""
     steps: tuple[bytes, ...] = (HEADER[:5], HEADER, HEADER + line("/echo/1")[:4])
@@ -158,6 +159,7 @@ class Keeping:
         return [self._behaviour]
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_a_stream_that_the_application_drops_is_reset_and_gives_its_slot_back(
     way: Way,
 ) -> None:

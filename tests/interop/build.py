@@ -118,7 +118,7 @@ def _source_of_crates(cargo: str) -> str:
 def _build(kind: str, install: Callable[[Path], None]) -> Path:
     sources = _sources_of(kind)
     target = _cache() / f"{kind}-{_hash_of(kind, sources)}"
-    with _locked(_cache() / f"{kind}.lock"):
+    with locked(_cache() / f"{kind}.lock"):
         if not target.exists():
             _build_into(target, kind, sources, install)
     return target
@@ -161,7 +161,7 @@ def _cache() -> Path:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -21,10 +21,16 @@ IMPORTED = re.compile(r"^import time:.*\| +([\w.]+)\n", re.MULTILINE)
     [
         *(
             pytest.param([sys.executable, "-c", f"import {module}"], id=module)
-            for module in ("peerloom", "peerloom.plugin", "peerloom._libp2p", *ENTRY_POINTS)
+            for module in (
+                "peerloom",
+                "peerloom.blocking",
+                "peerloom.plugin",
+                "peerloom._libp2p",
+                *ENTRY_POINTS,
+            )
         ),
         pytest.param([PEERLOOM, "--help"], id="--help"),
-        pytest.param([PEERLOOM, "plugins"], id="plugins"),
+        *(pytest.param([PEERLOOM, word], id=word) for word in ("plugins", "hooks", "doctor")),
     ],
 )
 def test_libp2p_is_not_imported_by(command: list[str], tmp_path: Path) -> None:

@@ -20,7 +20,13 @@ MAX_LINES = 400
 MODULES = [module for package in PACKAGES for module in modules_of(package)]
 PLUGINS = [package for package in PACKAGES if package.parent.name == "plugins"]
 BORDER = ROOT / "core/src/peerloom/_libp2p"
-PUBLIC = ("peerloom", "peerloom.plugin", *(f"peerloom_{path.name}" for path in PLUGINS))
+PUBLIC = (
+    "peerloom",
+    "peerloom.blocking",
+    "peerloom.plugin",
+    "peerloom.testing",
+    *(f"peerloom_{path.name}" for path in PLUGINS),
+)
 
 
 def _lines(*modules: Path) -> int:
@@ -57,6 +63,14 @@ def test_a_plugin_imports_no_other_plugin_and_nothing_private(plugin: Path) -> N
     ]
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_of_ours_passes_what_every_plugin_passes(plugin: Path) -> None:
+    tests = ROOT / "tests" / plugin.name / f"test_{plugin.name}_conformance.py"
+
+    assert "(PluginConformance):" in tests.read_text()
+    assert f'plugin = "{plugin.name}"' in tests.read_text()
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from tests.packaging.tree import PACKAGES, ROOT, project_files, project_texts
+from tests.packaging.tree import PACKAGES, PLUGINS, ROOT, project_files, project_texts
+from tests.packaging.wheelhouse import LOWEST, NEWEST, dependencies, extras, pinned
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REGISTRY = re.compile(
     r"://[^\s/\"'`<>()]*(?:pypi|pythonhosted|npm|yarn|crates|golang|goproxy|maven|debian|ubuntu)"
@@ -56,19 +64,30 @@ def test_what_is_forbidden_is_recognised(forbidden: re.Pattern[str], line: str) 
     assert forbidden.search(line)
 
 
-def test_constraints_are_exact_and_complete() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = [line for line in lines if not line.startswith("#")]
-    names = {_canonical(pin.partition("==")[0]) for pin in pins}
+@pytest.mark.parametrize("file", [NEWEST, LOWEST], ids=lambda path: path.stem)
+def test_constraints_are_exact_and_complete(file: Path) -> None:
+    lines = file.read_text().splitlines()
     wanted = (ROOT / "requirements-dev.in").read_text().splitlines()
-    tools = {_canonical(re.split(r"[\[<>=]", line)[0]) for line in wanted if re.match(r"\w", line)}
+    tools = {canonicalize_name(Requirement(it).name) for it in wanted if re.match(r"\w", it)}
 
-    assert all(re.fullmatch(r"[\w.-]+==[\w.+!-]+", pin) for pin in pins)
-    assert tools <= names
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+!-]+", it) for it in lines if not it.startswith("#"))
+    assert tools | dependencies().keys() <= pinned(file).keys()
 
 
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def test_the_lowest_constraints_are_the_lowest_that_the_packages_allow() -> None:
+    pins = pinned(LOWEST)
+    lowest = {
+        name: [Version(one.version) for one in requirement.specifier if one.operator == ">="]
+        for name, requirement in dependencies().items()
+    }
+
+    assert lowest == {name: [pins[name]] for name in lowest}
+
+
+def test_every_plugin_is_an_extra_of_the_core() -> None:
+    names = {plugin: {f"peerloom-{plugin}"} for plugin in PLUGINS}
+
+    assert extras() == {**names, "all": set.union(*names.values()), "testing": {"pytest"}}
 
 
 @pytest.mark.parametrize("licence", ["LICENSE-APACHE", "LICENSE-MIT"])

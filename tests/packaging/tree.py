@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml")))
+PLUGINS = tuple(package.name for package in PACKAGES[1:])
+PROJECTS = {
+    package: tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    for package in PACKAGES
+}
 
 
 @cache

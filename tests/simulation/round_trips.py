@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-import anyio
-
-from peerloom import IdentifyReceived, NetworkConfig, Node
+from peerloom import IdentifyReceived, NetworkConfig
+from peerloom.testing import SimulatedNetwork, SimulatedNode
 from tests.core.nodes import Serving, echo
 
-from .clock import VirtualRuntime, run_virtually
-from .network import OnSimulatedNetwork, SimulatedNetwork
+from .clock import run_on_asyncio
 
 Way = Literal["tls", "noise", "quic"]
 
 ROUND_TRIP_SECONDS: Final = 0.0625  # a power of two, so that sums are exact
-_ADDRESS: Final = "/memory/1"
 _PROTOCOL: Final = "/echo/1"
 
 
@@ -25,43 +22,40 @@ def count_round_trips(backend: str, way: Way, *, known: bool) -> float:
     A known peer has been connected and identified before. To an unknown one the stream is opened
     `optimistic`: an echo's first bytes do no harm.
     """
-    return run_virtually(backend, _count, way, known)
+    network = SimulatedNetwork(latency=ROUND_TRIP_SECONDS / 2, security="real")
+    if backend == "trio":
+        return network.run(_count, way, known)
+    return run_on_asyncio(network, _count, way, known)
 
 
-async def _count(way: Way, known: bool) -> float:  # noqa: FBT001 - anyio.run passes no names
-    network = SimulatedNetwork(ROUND_TRIP_SECONDS)
-    serving, asking = (_node(network, way, seed) for seed in range(2))
-    async with serving, asking:
-        await asking.client.add_peer_addresses(serving.peer_id, [_ADDRESS])
-        if known:
-            await _become_known(asking, serving)
-        began_at = anyio.current_time()
-        await _first_answer(asking, serving, optimistic=not known)
-        return (anyio.current_time() - began_at) / ROUND_TRIP_SECONDS
+async def _count(network: SimulatedNetwork, way: Way, known: bool) -> float:  # noqa: FBT001
+    serving, asking = [await _node(network, way).start() for _ in range(2)]
+    await asking.client.add_peer_addresses(serving.peer_id, serving.addresses)
+    if known:
+        await _become_known(asking, serving)
+    began_at = network.now
+    await _first_answer(asking, serving, optimistic=not known)
+    return (network.now - began_at) / ROUND_TRIP_SECONDS
 
 
-async def _become_known(asking: Node, serving: Node) -> None:
-    async with asking.client.events(IdentifyReceived) as identified:
+async def _become_known(asking: SimulatedNode, serving: SimulatedNode) -> None:
+    async with asking.events(IdentifyReceived) as identified:
         await asking.client.dial(serving.peer_id)
         await anext(identified)
     await asking.client.disconnect(serving.peer_id)
 
 
-async def _first_answer(asking: Node, serving: Node, *, optimistic: bool) -> None:
+async def _first_answer(asking: SimulatedNode, serving: SimulatedNode, *, optimistic: bool) -> None:
     stream = await asking.client.open_stream(serving.peer_id, _PROTOCOL, optimistic=optimistic)
     await stream.send(b"?")
     assert await stream.receive() == b"?"
     stream.reset()
 
 
-def _node(network: SimulatedNetwork, way: Way, seed: int) -> Node:
+def _node(network: SimulatedNetwork, way: Way) -> SimulatedNode:
     quic = way == "quic"
-    return Node(
-        NetworkConfig(
-            listen=[_ADDRESS] if seed == 0 else [],
-            security=["tls" if quic else way],
-            strict=True,
-        ),
-        plugins=[Serving(echo=echo), OnSimulatedNetwork(network, quic=quic)],
-        runtime=VirtualRuntime(seed),
+    return network.node(
+        config=NetworkConfig(security=["tls" if quic else way], strict=True),
+        listen=["/udp/4001/quic-v1" if quic else "/tcp/4001"],
+        plugins=[lambda: Serving(echo=echo)],
     )

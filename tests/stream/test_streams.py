@@ -11,7 +11,6 @@ import pytest
 
 from peerloom import (
     Lagged,
-    ListeningOn,
     MalformedMessage,
     NetworkConfig,
     Node,
@@ -23,6 +22,7 @@ from peerloom import (
     StreamReset,
 )
 from peerloom._config import PluginSelection
+from peerloom.testing import Nodes, no_leaks
 from peerloom_stream import (
     JSON_STREAM_PROTOCOL,
     MAX_FRAME_BYTES,
@@ -47,21 +47,19 @@ LIMIT_SECONDS = 20.0
 
 
 @asynccontextmanager
-async def started_node(**settings: Any) -> AsyncGenerator[Node, None]:
-    config = NetworkConfig(
-        listen=("/ip4/127.0.0.1/tcp/0",), strict=True, settings={"stream": settings}
-    )
-    async with Node(config) as node:
+async def started_node() -> AsyncGenerator[Node, None]:
+    async with no_leaks(), Nodes() as nodes:
+        [node] = await nodes()
         yield node
 
 
 @asynccontextmanager
 async def connected(**settings: Any) -> AsyncGenerator[tuple[Node, Node], None]:
     """Two nodes; the first has dialled the second, which has the settings."""
-    async with started_node() as one, started_node(**settings) as other:
-        async with other.client.events(ListeningOn) as events:
-            address = (await anext(events)).address
-        await one.client.dial(other.peer_id, [address])
+    async with no_leaks(), Nodes() as nodes:
+        [one] = await nodes()
+        [other] = await nodes(settings={"stream": settings})
+        await nodes.connect(one, other)
         with anyio.fail_after(LIMIT_SECONDS):
             yield one, other
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from multiaddr import Multiaddr
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Peers tell the same addresses again and again, and to take one apart is slow.
+CACHED_ADDRESSES: Final = 4096  # as many as there are peers in the address book
 MAX_ADDRESS_BYTES: Final = 1024  # the longest honest one is a relayed address of about 200
 
 _IP4: Final = b"\x04"
@@ -26,9 +29,10 @@ _UDP: Final = b"\x91\x02"
 _QUIC_V1: Final = b"\xcd\x03"
 
 
-def components(address: Multiaddr) -> list[tuple[str, str]]:
-    """Each protocol's name with its value, as in ``[("ip4", "127.0.0.1"), ("tcp", "80")]``."""
-    return [(protocol.name, value or "") for protocol, value in address.items()]
+@lru_cache(maxsize=CACHED_ADDRESSES)
+def components(address: Multiaddr) -> tuple[tuple[str, str], ...]:
+    """Each protocol's name with its value, as in ``(("ip4", "127.0.0.1"), ("tcp", "80"))``."""
+    return tuple((protocol.name, value or "") for protocol, value in address.items())
 
 
 def names(address: Multiaddr) -> tuple[str, ...]:
@@ -36,6 +40,7 @@ def names(address: Multiaddr) -> tuple[str, ...]:
     return tuple(name for name, _ in components(address))
 
 
+@lru_cache(maxsize=CACHED_ADDRESSES)
 def address_from_wire(data: bytes) -> Multiaddr:
     """Decode an address that a peer sent; raises `MalformedMessage` unless it is canonical."""
     if not 0 < len(data) <= MAX_ADDRESS_BYTES:

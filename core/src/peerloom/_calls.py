@@ -54,8 +54,8 @@ class Call(Generic[R]):
     __slots__ = ("_abandoned", "_scope", "command", "deadline", "reply")
 
     def __init__(self, command: Command[R], deadline: float) -> None:
-        self.command = command
-        self.deadline = deadline
+        self.command: Command[R] = command
+        self.deadline: float = deadline
         self.reply: Reply[R] = Reply()
         self._scope: anyio.CancelScope | None = None
         self._abandoned = False

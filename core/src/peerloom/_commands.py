@@ -62,6 +62,9 @@ class ListenOn(Command[int]):
     """Listen on an address; answers with the listener's number once it is bound.
 
     Raises `ListenFailed`. The bound addresses come as `ListeningOn` events.
+
+    Attributes:
+        address: where; port 0 takes a free one.
     """
 
     address: Multiaddr
@@ -69,7 +72,11 @@ class ListenOn(Command[int]):
 
 @frozen
 class StopListening(Command[bool]):
-    """Close a listener; answers whether there was one of that number."""
+    """Close a listener; answers whether there was one of that number.
+
+    Attributes:
+        listener_id: its number, which `ListenOn` answered.
+    """
 
     listener_id: int
 
@@ -95,7 +102,11 @@ class Dial(Command[ConnectionInfo]):
 
 @frozen
 class Disconnect(Command[int]):
-    """Close every connection to a peer; answers how many there were."""
+    """Close every connection to a peer; answers how many there were.
+
+    Attributes:
+        peer: to whom.
+    """
 
     peer: PeerId
 
@@ -123,42 +134,67 @@ class OpenStream(Command[Stream]):
 
 @frozen
 class Connections(Command[tuple[ConnectionInfo, ...]]):
-    """The established connections, to one peer or to all."""
+    """The established connections, to one peer or to all.
+
+    Attributes:
+        peer: to whom; None stands for all.
+    """
 
     peer: PeerId | None = None
 
 
 @frozen
 class Protect(Command[None]):
-    """Hold connections to a peer, redial it when lost, and keep its addresses for good."""
+    """Hold connections to a peer, redial it when lost, and keep its addresses for good.
+
+    Attributes:
+        peer: to whom.
+    """
 
     peer: PeerId
 
 
 @frozen
 class Unprotect(Command[bool]):
-    """Undo `Protect`; answers whether the peer was protected."""
+    """Undo `Protect`; answers whether the peer was protected.
+
+    Attributes:
+        peer: whose connections.
+    """
 
     peer: PeerId
 
 
 @frozen
 class AddExternalAddress(Command[None]):
-    """Confirm by hand that this node can be reached at an address."""
+    """Confirm by hand that this node can be reached at an address.
+
+    Attributes:
+        address: where; a peer id at its end does not count.
+    """
 
     address: Multiaddr
 
 
 @frozen
 class RemoveExternalAddress(Command[bool]):
-    """Take back a confirmed external address; answers whether it was there."""
+    """Take back a confirmed external address; answers whether it was there.
+
+    Attributes:
+        address: where; a peer id at its end does not count.
+    """
 
     address: Multiaddr
 
 
 @frozen
 class AddPeerAddresses(Command[None]):
-    """Put addresses of a peer into the address book."""
+    """Put addresses of a peer into the address book.
+
+    Attributes:
+        peer: whose.
+        addresses: where it may be reached.
+    """
 
     peer: PeerId
     addresses: tuple[Multiaddr, ...]
@@ -171,7 +207,11 @@ class Status(Command[Mapping[str, Any]]):
 
 @frozen
 class Ping(Command[float]):
-    """Ping a connected peer; answers with the round trip in seconds."""
+    """Ping a connected peer; answers with the round trip in seconds.
+
+    Attributes:
+        peer: whom.
+    """
 
     peer: PeerId
 
@@ -214,7 +254,11 @@ class Perf(Command[PerfResult]):
 
 @frozen
 class FindPeer(Command[tuple[Multiaddr, ...]]):
-    """Find a peer's addresses; answered by a peer-routing plugin where one is installed."""
+    """Find a peer's addresses; answered by a peer-routing plugin where one is installed.
+
+    Attributes:
+        peer: whose.
+    """
 
     timeout_seconds: ClassVar[float] = 10.0
 

@@ -18,7 +18,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ._config import Bootstrap, NetworkConfig, PluginSelection
 from ._config_values import (
@@ -28,11 +28,10 @@ from ._config_values import (
     build,
     convert,
     field_types,
-    nearest,
     plant,
-    unknown,
 )
 from ._errors import ConfigError
+from ._known_plugins import name_advice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -51,6 +50,19 @@ NOT_SETTINGS: Final = frozenset(
 _ENVIRONMENT: Final = Source("the environment", is_text=True)
 _COMMAND_LINE: Final = Source("the command line", is_text=True)
 _PROGRAM: Final = Source("NetworkConfig.settings")
+
+
+@frozen
+class SelectionSources:
+    """Who chose the plugins: files, variables, the command line.
+
+    Attributes:
+        enabled: who names those that are enabled.
+        disabled: who switches off which.
+    """
+
+    enabled: str
+    disabled: Mapping[str, str]
 
 
 def network_setting_types() -> dict[str, Any]:
@@ -105,6 +117,24 @@ def load_plugin_selection(
     return _selection(_layers(file, environ, overrides))
 
 
+def load_selection_sources(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> SelectionSources:
+    """Who says that which `load_plugin_selection` gives."""
+    enabled, disabled = "", dict[str, str]()
+    for layer in _layers(file, environ, overrides):
+        named = layer.get("plugins")
+        if not isinstance(named, Tree):
+            continue
+        said: PluginSelection = convert(PluginSelection, named, "plugins")
+        if "enabled" in named:
+            enabled = named["enabled"].source.name
+            disabled = {name: who for name, who in disabled.items() if name not in said.enabled}
+        if "disabled" in named:
+            disabled = dict.fromkeys(said.disabled, named["disabled"].source.name)
+    return SelectionSources(enabled, disabled)
+
+
 def resolve_settings(
     config: NetworkConfig, sections: Iterable[ConfigSection], absent: Collection[str] = ()
 ) -> dict[str, Any]:
@@ -119,7 +149,7 @@ def resolve_settings(
         if name in by_name or name in absent:
             continue
         if not absent:
-            raise unknown(name, name, node.source, by_name)
+            raise _unknown(name, node.source, by_name)
         _warn_of_unread(name, node, by_name, absent)
     return {
         name: convert(section.config_class, tree.get(name, Tree(_PROGRAM)), name)
@@ -138,6 +168,10 @@ def _drop_what_absent_plugins_read(
             _warn_of_unread(name, node, known, absent)
 
 
+def _unknown(name: str, source: Source, known: Collection[str]) -> ConfigError:
+    return ConfigError(f"{source.name}: {name}: no such setting; {name_advice(name, known)}")
+
+
 def _warn_of_unread(
     name: str, node: Tree | Given, known: Collection[str], absent: Collection[str]
 ) -> None:
@@ -146,7 +180,7 @@ def _warn_of_unread(
         "not in use (%s)",
         node.source.name,
         name,
-        nearest(name, known),
+        name_advice(name, known),
         ", ".join(sorted(absent)),
     )
 
@@ -161,7 +195,7 @@ def _network_config(
     del types["settings"], types["plugins"]
     for key, node in tree.items():
         if key not in types:
-            raise unknown(key, key, node.source, {*types, *sections, "plugins"})
+            raise _unknown(key, node.source, {*types, *sections, "plugins"})
     if "bootstrap" in tree:
         nodes = convert(Bootstrap, tree["bootstrap"], "bootstrap").nodes
         tree["bootstrap"] = Given(nodes, tree["bootstrap"].source)

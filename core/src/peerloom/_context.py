@@ -57,7 +57,7 @@ class PluginLife(Protocol):
         """Call back in the loop's turn, unless this life has ended."""
         ...
 
-    def reply(self) -> Reply[Any]:
+    def reply(self) -> Reply[R]:
         """A reply that fails when this life ends."""
         ...
 
@@ -102,7 +102,7 @@ class PluginContext:
         """
         return self._life.wake_at(time, callback)
 
-    def reply(self) -> Reply[Any]:
+    def reply(self) -> Reply[R]:
         """A reply for a command handler to await; it fails when the plugin stops.
 
         Raises `PluginError` when too many are open.

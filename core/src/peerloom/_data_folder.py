@@ -37,15 +37,32 @@ def hold_data_folder(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def holder_of(folder: Path) -> str | None:
+    """Who holds the folder, for people, or None; changes nothing."""
+    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _lock(descriptor: int, folder: Path) -> None:
     try:
         # flock, not lockf: it also keeps two nodes of one process apart.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        raise DataFolderInUse(
-            str(folder), f"process {holder}" if holder.isdigit() else "another process"
-        ) from None
+        raise DataFolderInUse(str(folder), _holder(descriptor)) from None
     with suppress(OSError):  # who holds it is only for the other's error text
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+    return f"process {holder}" if holder.isdigit() else "another process"

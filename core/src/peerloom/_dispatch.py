@@ -83,10 +83,10 @@ class Handler:
         call: Callable[[Any], object],
         failed: Callable[[str, BaseException], None],
     ) -> None:
-        self.plugin = plugin
-        self.where = where
-        self.call = call
-        self.failed = failed
+        self.plugin: str = plugin
+        self.where: str = where
+        self.call: Callable[[Any], object] = call
+        self.failed: Callable[[str, BaseException], None] = failed
 
     def __repr__(self) -> str:
         return f"<{self.plugin}: {self.where}>"

@@ -144,7 +144,7 @@ class DialFailed(PeerloomError):
         lines += [f"  {address}: {describe(cause)}" for address, cause in attempts]
         super().__init__("\n".join(lines))
         self.peer = peer
-        self.attempts = tuple(attempts)
+        self.attempts: tuple[tuple[Multiaddr, BaseException], ...] = tuple(attempts)
         self.reason = reason
 
 
@@ -173,7 +173,7 @@ class ProtocolNotSupported(StreamError):
 
     def __init__(self, peer: PeerId | None, protocols: Sequence[str]) -> None:
         super().__init__(f"{peer or 'the other side'} does not speak {', '.join(protocols)}")
-        self.protocols = tuple(protocols)
+        self.protocols: tuple[str, ...] = tuple(protocols)
 
 
 class RemoteProtocolError(PeerloomError):

@@ -82,11 +82,11 @@ class EventLoop:
         self.swarm_events: Intake[Event] = Intake(MAX_SWARM_EVENTS, self.wake)
         self.incoming_streams: Intake[IncomingStream] = Intake(MAX_INCOMING_STREAMS, self.wake)
         self.commands: Intake[Call[Any]] = Intake(MAX_COMMANDS, self.wake)
-        self.timers = TimerHeap(self.wake)
-        self.event_table = EventTable()
-        self.command_table = CommandTable()
-        self.board = SubscriptionBoard()
-        self.failures = Failures(runtime, self.announce, strict=strict)
+        self.timers: TimerHeap = TimerHeap(self.wake)
+        self.event_table: EventTable = EventTable()
+        self.command_table: CommandTable = CommandTable()
+        self.board: SubscriptionBoard = SubscriptionBoard()
+        self.failures: Failures = Failures(runtime, self.announce, strict=strict)
         self.residents: dict[str, Resident] = {}
         self.plugin_manager = plugin_manager
         self.runtime = runtime

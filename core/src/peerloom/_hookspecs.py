@@ -26,13 +26,21 @@ ENTRY_POINT_GROUP: Final = "peerloom.plugins"
 API_LEVEL: Final = 1
 OLDEST_API_LEVEL: Final = 1
 
-hookimpl = pluggy.HookimplMarker(PROJECT)
+hookimpl: Final = pluggy.HookimplMarker(PROJECT)
 _hookspec = pluggy.HookspecMarker(PROJECT)
+
+
+class _PluginManager(pluggy.PluginManager):
+    """pluggy looks closely at every attribute of a plugin, and most are those of any object."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """The options of a hook implementation, or None where there is none."""
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
 
 
 def new_plugin_manager() -> pluggy.PluginManager:
     """A pluggy manager that knows the hooks and has no plugins."""
-    manager = pluggy.PluginManager(PROJECT)
+    manager = _PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     return manager
 

@@ -35,7 +35,7 @@ def load_identity(path: Path) -> KeyPair:
     Raises `IdentityError` if it is missing, readable by others, or no private key.
     """
     try:
-        _check_mode(path, path.stat())
+        check_mode(path, path.stat())
         with path.open("rb") as file:
             blob = file.read(MAX_PRIVATE_KEY_BYTES + 1)
     except FileNotFoundError:
@@ -62,7 +62,8 @@ def create_identity(path: Path, key_type: KeyType = "ed25519") -> KeyPair:
         raise IdentityError(f"{path} exists already: move it away to get a new peer id") from None
 
 
-def _check_mode(path: Path, status: os.stat_result) -> None:
+def check_mode(path: Path, status: os.stat_result) -> None:
+    """Raise `IdentityError` unless it is a file that only its owner may read."""
     if not stat.S_ISREG(status.st_mode):
         raise IdentityError(f"{path} is no regular file, so it is no identity file")
     if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):

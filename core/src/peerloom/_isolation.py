@@ -92,7 +92,7 @@ class Failures:
         self, runtime: Runtime, announce: Callable[[Event], None], *, strict: bool
     ) -> None:
         """Take what `announce` does with an event; `strict` raises in place of telling."""
-        self.count = 0
+        self.count: int = 0
         self._runtime = runtime
         self._announce = announce
         self._strict = strict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "peerloom_"
 _TAP: Final = "peerloom_dispatch"
-_KNOWN_HOOKS: Final = tuple(name for name in dir(Hooks) if name.startswith(_PREFIX))
+KNOWN_HOOKS: Final = tuple(name for name in vars(Hooks) if name.startswith(_PREFIX))
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -42,6 +43,11 @@ def judge(plugin: object, expected_name: str | None = None) -> tuple[PluginInfo,
     for attribute, hook, options in _marked(plugin):
         _judge_hook(hook, options, getattr(plugin, attribute))
     return info, PluginHooks(_implementations(plugin, info.name))
+
+
+def implemented_hooks(plugin: object) -> tuple[str, ...]:
+    """The hooks that an object, or the class of such objects, implements; judges none."""
+    return tuple(hook for _, hook, _ in _marked(plugin))
 
 
 def _judge_info(plugin: object, expected_name: str | None) -> PluginInfo:
@@ -80,10 +86,9 @@ def _judge_api(api: int) -> None:
 
 def _marked(plugin: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Each hook implementation: attribute, hook, options of the mark."""
-    manager = new_plugin_manager()
     seen: set[str] = set()
     for attribute in dir(plugin):
-        options = manager.parse_hookimpl_opts(plugin, attribute)
+        options = _reader().parse_hookimpl_opts(plugin, attribute)
         if options is None:
             _judge_unmarked(attribute)
             continue
@@ -91,10 +96,16 @@ def _marked(plugin: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         if hook in seen:
             raise PluginError(f"it implements {hook} twice")
         seen.add(hook)
-        if hook in _KNOWN_HOOKS:
+        if hook in KNOWN_HOOKS:
             yield attribute, hook, options
         elif not options["optionalhook"]:
             raise PluginError(f"there is no hook {hook}{_nearest(hook)}")
+
+
+@cache
+def _reader() -> pluggy.PluginManager:
+    """A manager that only reads marks, and to which nothing is ever registered."""
+    return new_plugin_manager()
 
 
 def _judge_unmarked(attribute: str) -> None:
@@ -103,7 +114,7 @@ def _judge_unmarked(attribute: str) -> None:
 
 
 def _nearest(hook: str) -> str:
-    near = get_close_matches(hook, _KNOWN_HOOKS, n=1)
+    near = get_close_matches(hook, KNOWN_HOOKS, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

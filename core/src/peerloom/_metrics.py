@@ -29,7 +29,7 @@ class _Metric:
     def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
         self.name = name
         self.text = text
-        self.labels = tuple(labels)
+        self.labels: tuple[str, ...] = tuple(labels)
         self._values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
 
     def value(self, **labels: object) -> float:
@@ -63,7 +63,7 @@ class _Metric:
 class Counter(_Metric):
     """A number that only grows."""
 
-    kind = "counter"
+    kind: Kind = "counter"
 
     def inc(self, amount: float = 1, **labels: object) -> None:
         """Add to the series of these labels."""
@@ -74,7 +74,7 @@ class Counter(_Metric):
 class Gauge(_Metric):
     """A number that goes up and down."""
 
-    kind = "gauge"
+    kind: Kind = "gauge"
 
     def set(self, value: float, **labels: object) -> None:
         """Replace the value of the series of these labels."""

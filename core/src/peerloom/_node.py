@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from multiaddr import Multiaddr
 
+    from ._assembly import Foundation
     from ._behaviour import InboundProtocol
     from ._peer_id import PeerId
     from ._plugins import Inventory
@@ -70,9 +71,9 @@ class Node:
         plugins: Sequence[object] = (),
         runtime: Runtime | None = None,
     ) -> None:
-        self.config = config or NetworkConfig()
+        self.config: NetworkConfig = config or NetworkConfig()
         self._plugins = tuple(plugins)
-        self.metrics = Metrics()
+        self.metrics: Metrics = Metrics()
         self._given_runtime = runtime
         self._running: AsyncExitStack | None = None
         self._identity: KeyPair | None = None
@@ -164,16 +165,28 @@ class Node:
     def _build_swarm(self) -> Swarm:
         from ._assembly import build_swarm  # noqa: PLC0415 - OpenSSL is not needed before
 
-        loop = self._loop
         return build_swarm(
-            self.identity, self.config, self._runtime, loop, self._offer, self._find_peer
+            self.identity,
+            self.config,
+            self._foundation(),
+            self._runtime,
+            self._loop,
+            self._offer,
+            self._find_peer,
         )
+
+    def _foundation(self) -> Foundation:
+        from ._assembly import Foundation  # noqa: PLC0415
+
+        return Foundation()
 
     async def _start_plugins(self, stack: AsyncExitStack, store: Store) -> None:
         from ._assembly import load_inventory  # noqa: PLC0415 - imports every core plugin
         from ._config_file import resolve_settings  # noqa: PLC0415
 
-        inventory: Inventory = load_inventory(self._swarm, self.config, self._plugins, self._status)
+        inventory: Inventory = load_inventory(
+            self._swarm, self.config, self._foundation(), self._plugins, self._status
+        )
         sections = [section for plugin in inventory.plugins for section in plugin.sections]
         services = NodeServices(
             self._swarm, self.client, store, self.identity, self._runtime, self.metrics

@@ -97,8 +97,9 @@ class PluginLife:
         self._strikes = strikes
         self._tasks = tasks
         self._task_count = 0
-        self._replies: set[Reply[Any]] = set()
-        self._calls: set[Call[Any]] = set()
+        # In order of making: that is the order in which those that wait are told of the end.
+        self._replies: dict[Reply[Any], None] = {}
+        self._calls: dict[Call[Any], None] = {}
         self._ending = anyio.Event()
         self._muted = False
 
@@ -129,8 +130,8 @@ class PluginLife:
             raise PluginError(
                 f"plugin {self._owner.label} has {MAX_REPLIES} open replies: settle them, or refuse"
             )
-        reply: Reply[Any] = Reply(on_end=self._replies.discard)
-        self._replies.add(reply)
+        reply: Reply[Any] = Reply(on_end=self._forget)
+        self._replies[reply] = None
         return reply
 
     # What the loop does with the plugin.
@@ -153,12 +154,12 @@ class PluginLife:
         except PluginError as error:
             self._refuse(call, rest, error)
             return
-        self._calls.add(call)
+        self._calls[call] = None
         try:
             self._start(self._run_call(rest, call, alarm), "a command handler")
         except PluginError as error:
             alarm.cancel()
-            self._calls.discard(call)
+            self._calls.pop(call, None)
             self._refuse(call, rest, error)
 
     def _refuse(self, call: Call[Any], rest: Awaitable[Any], error: PluginError) -> None:
@@ -217,6 +218,9 @@ class PluginLife:
         for reply in [*self._replies, *(call.reply for call in self._calls)]:
             reply.fail(error)
 
+    def _forget(self, reply: Reply[Any]) -> None:
+        self._replies.pop(reply, None)
+
     def _withdraw(self) -> None:
         name, loop = self._owner.name, self._loop
         loop.event_table.withdraw(name)
@@ -256,7 +260,7 @@ class PluginLife:
             await call.answer_later(rest)
         finally:
             alarm.cancel()
-            self._calls.discard(call)
+            self._calls.pop(call, None)
             call.reply.fail(CommandError("the handler of the command has ended without an answer"))
 
     async def _run_stream(self, incoming: IncomingStream) -> None:

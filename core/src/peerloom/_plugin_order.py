@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._known_plugins import providers_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ._hookspecs import PluginInfo
 
@@ -60,13 +62,18 @@ def _providers(
 def _lacking(usable: Mapping[str, PluginInfo]) -> dict[str, str]:
     provided = frozenset[str]().union(*(info.provides for info in usable.values()))
     return {
-        name: (
-            f"it requires {', '.join(sorted(info.requires - provided))}, which no active plugin "
-            "provides: install or enable one that does"
-        )
+        name: _lacks(sorted(info.requires - provided))
         for name, info in usable.items()
         if info.requires - provided
     }
+
+
+def _lacks(capabilities: Sequence[str]) -> str:
+    offers = [one.distribution for name in capabilities for one in providers_of(name)]
+    return (
+        f"it requires {', '.join(capabilities)}, which no active plugin provides: install or "
+        f"enable one that does{', such as ' if offers else ''}{' or '.join(offers)}"
+    )
 
 
 def _circle(usable: Mapping[str, PluginInfo], stuck: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any
 
@@ -258,6 +258,7 @@ def _candidate_of(point: EntryPoint) -> Candidate:
     return Candidate(point.name, distribution.name, distribution.version, point.load)
 
 
+@cache  # a node asks for each of its plugins
 def _version(distribution: str) -> str:
     try:
         return version(distribution)

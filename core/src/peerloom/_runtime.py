@@ -48,7 +48,7 @@ class SystemRuntime:
     """The operating system's clock, chance and threads; time is the event loop's own clock."""
 
     def __init__(self) -> None:
-        self.random = random.Random()  # noqa: S311 - choices, not secrets
+        self.random: random.Random = random.Random()  # noqa: S311 - choices, not secrets
         self._clock = anyio.current_time
 
     @classmethod

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from ._errors import ConfigError
+from ._known_plugins import KNOWN_PLUGINS, name_advice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -22,12 +22,12 @@ class Selection:
     Attributes:
         active: names of the plugins to use, sorted.
         left_out: each name that is installed and not used, with the reason.
-        unknown: names that are switched off and not installed.
+        unknown: each name that is switched off although no plugin has it, with what was meant.
     """
 
     active: tuple[str, ...]
     left_out: Mapping[str, str]
-    unknown: tuple[str, ...]
+    unknown: Mapping[str, str]
 
 
 def select_plugins(
@@ -56,7 +56,7 @@ def select_plugins(
     for name in wanted.enabled:
         if name not in available:
             raise ConfigError(
-                f"plugins: {name} is enabled, but not installed{_hint(name, available)}"
+                f"plugins: {name} is enabled, but not installed; {name_advice(name, available)}"
             )
     for name in wanted.disabled:
         if name in required:
@@ -66,8 +66,13 @@ def select_plugins(
     return Selection(
         tuple(sorted(frozenset(available) - left_out.keys())),
         {name: left_out[name] for name in sorted(left_out.keys() & frozenset(available))},
-        tuple(sorted(frozenset(wanted.disabled) - frozenset(available))),
+        {name: name_advice(name, available) for name in sorted(_nobodys(available, wanted))},
     )
+
+
+def _nobodys(available: Collection[str], wanted: PluginSelection) -> frozenset[str]:
+    ours = {one.name for one in KNOWN_PLUGINS}
+    return frozenset(wanted.disabled) - frozenset(available) - ours
 
 
 def _unnamed(
@@ -76,8 +81,3 @@ def _unnamed(
     if not wanted.enabled:
         return frozenset()
     return frozenset(available) - frozenset(wanted.enabled) - frozenset(core)
-
-
-def _hint(name: str, available: Collection[str]) -> str:
-    near = get_close_matches(name, sorted(available), n=1)
-    return f"; did you mean {near[0]}?" if near else f": install peerloom-{name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
 
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 QUEUE_BOUND: Final = 1024  # some seconds of a busy node; more means that nobody reads
+
+
+class Subscriber(Protocol):
+    """Whoever hears events; plain functions that return at once."""
+
+    event_classes: tuple[type[Event], ...]
+
+    def offer(self, event: Event) -> None:
+        """Hear an event."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        ...
 
 
 class Subscription(Generic[E_co]):
@@ -84,15 +98,15 @@ class SubscriptionBoard:
     """Who has subscribed to what; and which addresses listen, for those who come later."""
 
     def __init__(self) -> None:
-        self._subscriptions: list[Subscription[Event]] = []
-        self._found: dict[type[Event], tuple[Subscription[Event], ...]] = {}
+        self._subscriptions: list[Subscriber] = []
+        self._found: dict[type[Event], tuple[Subscriber, ...]] = {}
         self._listening: dict[ListeningOn, None] = {}
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._subscriptions)
 
-    def add(self, subscription: Subscription[Event]) -> None:
+    def add(self, subscription: Subscriber) -> None:
         """Deliver from now on; the addresses that listen already come first."""
         if self._closed:
             subscription.end()
@@ -103,7 +117,7 @@ class SubscriptionBoard:
             for event in self._listening:
                 subscription.offer(event)
 
-    def remove(self, subscription: Subscription[Event]) -> None:
+    def remove(self, subscription: Subscriber) -> None:
         """Deliver nothing more."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
@@ -125,7 +139,7 @@ class SubscriptionBoard:
         for subscription in self._subscriptions:
             subscription.end()
 
-    def _look_up(self, event_class: type[Event]) -> tuple[Subscription[Event], ...]:
+    def _look_up(self, event_class: type[Event]) -> tuple[Subscriber, ...]:
         return tuple(
             one for one in self._subscriptions if issubclass(event_class, one.event_classes)
         )

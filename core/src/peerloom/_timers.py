@@ -28,7 +28,7 @@ class Timer:
     __slots__ = ("_heap", "handlers", "time")
 
     def __init__(self, heap: TimerHeap, time: float, handler: Handler) -> None:
-        self.time = time
+        self.time: float = time
         self.handlers: tuple[Handler, ...] = (handler,)
         self._heap: TimerHeap | None = heap
 

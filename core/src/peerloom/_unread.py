@@ -60,8 +60,8 @@ class UnreadLedger:
         self, limit_bytes: float = math.inf, now: Callable[[], float] = lambda: math.inf
     ) -> None:
         self.limit_bytes = limit_bytes
-        self.total = 0
-        self.streams_reset = 0
+        self.total: int = 0
+        self.streams_reset: int = 0
         self._now = now
         self._warn_at = -math.inf
         self._entries: WeakKeyDictionary[Holder, LedgerEntry] = WeakKeyDictionary()
@@ -146,7 +146,7 @@ class LedgerEntry:
     __slots__ = ("_ledger", "told")
 
     def __init__(self, ledger: UnreadLedger) -> None:
-        self.told = 0
+        self.told: int = 0
         self._ledger = ledger
 
     def tell(self, unread: int) -> None:

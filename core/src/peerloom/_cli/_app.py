@@ -10,10 +10,29 @@ import typer
 
 from peerloom._errors import PeerloomError
 
-from . import _demo, _id, _init, _perf, _ping, _plugins, _receive, _run, _send
+from . import (
+    _demo,
+    _doctor,
+    _hooks,
+    _id,
+    _init,
+    _new_plugin,
+    _perf,
+    _ping,
+    _plugins,
+    _receive,
+    _run,
+    _send,
+)
+from ._group import CommandGroup
 from ._output import one_line, tell
 from ._settings import installed_inventory
 
+# In the order of the help text.
+_COMMANDS: Final = (
+    *(_run, _init, _id, _ping, _perf, _send, _receive, _demo),
+    *(_plugins, _hooks, _doctor, _new_plugin),
+)
 _BROKEN_PIPE_STATUS: Final = 141  # what a shell reports for a process that SIGPIPE ended
 
 
@@ -36,8 +55,17 @@ def build_app() -> typer.Typer:
     """The app with every command; a plugin whose commands cannot be added is told and left out."""
     from peerloom._plugins import extend_cli
 
+    app = core_app()
+    for broken in extend_cli(app, installed_inventory().plugins):
+        tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")
+    return app
+
+
+def core_app() -> typer.Typer:
+    """The app with core's own commands."""
     app = typer.Typer(
         name="peerloom",
+        cls=CommandGroup,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -45,10 +73,8 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_peerloom)
-    for module in (_run, _init, _id, _ping, _perf, _plugins, _send, _receive, _demo):
+    for module in _COMMANDS:
         module.add_to(app)
-    for broken in extend_cli(app, installed_inventory().plugins):
-        tell(f"peerloom: the commands of plugin {broken.name} are not available: {broken.cause}")
     return app
 
 

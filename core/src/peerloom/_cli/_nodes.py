@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from peerloom._config import NetworkConfig
 
 PORT: Final = 2428
-_EVERYWHERE: Final = (
+EVERYWHERE: Final = (
     f"/ip4/0.0.0.0/tcp/{PORT}",
     f"/ip4/0.0.0.0/udp/{PORT}/quic-v1",
     f"/ip6/::/tcp/{PORT}",
@@ -39,7 +39,7 @@ async def listening_node(
         async with Node(config, plugins=plugins) as node:
             yield node
         return
-    config = evolve(config, listen=_EVERYWHERE, free_port_if_taken=True)
+    config = evolve(config, listen=EVERYWHERE, free_port_if_taken=True)
     async with Node(config, plugins=plugins) as node:
         for complaint in _differences(node):
             tell(complaint)
@@ -52,7 +52,7 @@ def _differences(node: Node) -> list[str]:
         (family, _), (kind, port), *_ = components(address)
         found.setdefault((family, kind), set()).add(port)
     complaints = []
-    for wanted in _EVERYWHERE:
+    for wanted in EVERYWHERE:
         (family, host), (kind, port), *_ = components(Multiaddr(wanted))
         ports = found.get((family, kind))
         if ports is None:

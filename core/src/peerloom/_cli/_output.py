@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import TYPE_CHECKING, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -12,6 +16,19 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 def say(text: str = "") -> None:
     """Print a result."""
     typer.echo(text)
+
+
+def say_json(value: object) -> None:
+    """Print a result for programs, in one line."""
+    say(json.dumps(value, default=sorted))  # sets
+
+
+def say_table(*rows: Sequence[str]) -> None:
+    """Print rows in columns, of which the last has no width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for *cells, last in rows:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        say("  ".join([*padded, last]).rstrip())
 
 
 def tell(text: str) -> None:

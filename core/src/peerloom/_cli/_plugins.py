@@ -1,19 +1,16 @@
 """``peerloom plugins``: what is installed, and what becomes of it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from peerloom._core_plugins import CORE_PLUGINS
-
-from ._options import ConfigFile, DataFolder, NoPlugins, Plugins, settings_of
-from ._output import say
-from ._settings import node_inventory
+from ._options import AsJson, ConfigFile, DataFolder, NoPlugins, Plugins, settings_of
+from ._output import say, say_json, say_table, tell
 
 if TYPE_CHECKING:
-    from peerloom._config import PluginSelection
+    from peerloom._known_plugins import KnownPlugin
 
-Row = tuple[str, str, str]
+    from ._inventory import PluginRow
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,34 +23,52 @@ def plugins(
     no_plugin: NoPlugins = None,
     config: ConfigFile = None,
     data: DataFolder = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List the installed plugins: active, disabled, or broken and why."""
-    wanted = settings_of(config, data, None, plugin, no_plugin).selection()
-    rows = [("PLUGIN", "STATE", "FROM"), *plugin_rows(wanted)]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for name, state, origin in rows:
-        say(f"{name:{widths[0]}}  {state:{widths[1]}}  {origin}")
+    """List the plugins: active, disabled, or broken and why.
+
+    Active ones stand in the order in which they start. Below are those of Peerloom that are not
+    installed.
+    """
+    from ._inventory import installed_plugins
+
+    installed = installed_plugins(settings_of(config, data, None, plugin, no_plugin))
+    for name, meant in installed.mistyped.items():
+        tell(f"peerloom: {name} is disabled, but there is no such plugin; {meant}")
+    missing = installed.missing()
+    if as_json:
+        say_json(
+            {
+                "plugins": [_record(row) for row in installed.rows],
+                "could_be_added": [_offer(one) for one in missing],
+            }
+        )
+        return
+    say_table(("#", "PLUGIN", "STATE", "FROM"), *(_cells(row) for row in installed.rows))
+    if missing:
+        say("\nCould be added, by pip install peerloom-NAME:")
+        say_table(*(("", one.name, one.summary) for one in missing))
 
 
-def plugin_rows(wanted: "PluginSelection") -> list[Row]:
-    """Name, state, and origin or cause of each plugin; core's own first, then by state."""
-    inventory = node_inventory(wanted)
-    core = [
-        (name, "disabled" if name in wanted.disabled else "active", "peerloom itself")
-        for name in CORE_PLUGINS
-    ]
-    active = [
-        (one.name, "active", f"{one.distribution} {one.version}")
-        for one in inventory.plugins
-        if one.name not in CORE_PLUGINS
-    ]
-    disabled = [
-        (name, "disabled", reason)
-        for name, reason in inventory.left_out.items()
-        if name not in CORE_PLUGINS
-    ]
-    broken = [
-        (one.name, "broken", f"{one.distribution} {one.version}: {one.cause}")
-        for one in inventory.broken
-    ]
-    return [*core, *active, *disabled, *broken]
+def _cells(row: "PluginRow") -> tuple[str, str, str, str]:
+    why = f": {row.cause}" if row.cause else ""
+    return (str(row.start or "-"), row.name, row.state, row.origin + why)
+
+
+def _record(row: "PluginRow") -> dict[str, Any]:
+    info = row.info
+    return {
+        "name": row.name,
+        "state": row.state,
+        "start": row.start,
+        "distribution": row.distribution,
+        "version": row.version,
+        "cause": row.cause or None,
+        "requires": info.requires if info else None,
+        "provides": info.provides if info else None,
+        "after": info.after if info else None,
+    }
+
+
+def _offer(one: "KnownPlugin") -> dict[str, str]:
+    return {"name": one.name, "distribution": one.distribution, "does": one.summary}

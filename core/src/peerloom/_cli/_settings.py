@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from peerloom._config import NetworkConfig, PluginSelection
-    from peerloom._plugins import Inventory
+    from peerloom._config_file import SelectionSources
+    from peerloom._plugins import Candidate, Inventory
+    from peerloom._selection import Selection
 
 CONFIG_NAME: Final = "config.toml"
 
@@ -54,6 +56,12 @@ class Settings:
 
         return load_plugin_selection(self.file(), os.environ, self._overrides())
 
+    def selection_sources(self) -> SelectionSources:
+        """Who wants them, or does not."""
+        from peerloom._config_file import load_selection_sources
+
+        return load_selection_sources(self.file(), os.environ, self._overrides())
+
     def folder(self) -> Path:
         """The data folder that is named, or the platform's."""
         from peerloom._config import default_data_folder
@@ -62,11 +70,19 @@ class Settings:
         return self.data or (Path(named).expanduser() if named else default_data_folder())
 
     def file(self) -> Path | None:
-        """The configuration file: the one named, or the data folder's, or none."""
+        """The configuration file: the one named, or the data folder's, or none.
+
+        Raises `ConfigError` if it cannot be looked for.
+        """
+        from peerloom._errors import ConfigError
+
         if self.config is not None:
             return self.config
         default = self.folder() / CONFIG_NAME
-        return default if default.is_file() else None
+        try:
+            return default if default.is_file() else None
+        except OSError as error:
+            raise ConfigError(f"{default}: cannot be looked for: {error.strerror}") from error
 
     def _overrides(self) -> Mapping[str, object]:
         plugins = {"enabled": list(self.plugin), "disabled": list(self.no_plugin)}
@@ -93,20 +109,30 @@ def node_inventory(wanted: PluginSelection) -> Inventory:
 
     Raises `ConfigError` for a plugin that is wanted and not installed.
     """
-    from peerloom._config import NetworkConfig
+    return inventory_of(*node_candidates(wanted))
+
+
+def inventory_of(candidates: Sequence[Candidate], selection: Selection) -> Inventory:
+    """Those that are selected, loaded and judged."""
     from peerloom._config_file import reserved_sections
-    from peerloom._core_plugins import CORE_PLUGINS, SWARM, core_plugins
-    from peerloom._plugins import (
-        core_candidate,
-        given_candidate,
-        installed_candidates,
-        load_plugins,
-    )
+    from peerloom._core_plugins import SWARM
+    from peerloom._plugins import core_candidate, load_plugins
+
+    elsewhere = [core_candidate(SWARM)]
+    return load_plugins(candidates, selection.left_out, reserved_sections(), elsewhere)
+
+
+def node_candidates(wanted: PluginSelection) -> tuple[list[Candidate], Selection]:
+    """What may be a plugin of a node, ``swarm`` excepted, and which of them it uses.
+
+    Raises `ConfigError` for a plugin that is wanted and not installed.
+    """
+    from peerloom._config import NetworkConfig
+    from peerloom._core_plugins import CORE_PLUGINS, core_plugins
+    from peerloom._plugins import given_candidate, installed_candidates
     from peerloom._selection import select_plugins
 
     core = core_plugins(NetworkConfig())
     candidates = [*(given_candidate(one, "peerloom") for one in core), *installed_candidates()]
     available = {*CORE_PLUGINS, *(candidate.name for candidate in candidates)}
-    selection = select_plugins(available, wanted, core=CORE_PLUGINS)
-    elsewhere = [core_candidate(SWARM)]
-    return load_plugins(candidates, selection.left_out, reserved_sections(), elsewhere)
+    return candidates, select_plugins(available, wanted, core=CORE_PLUGINS)

@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Final
 
 from peerloom._addresses import ip_of, is_loopback, split_peer
+from peerloom._alarm import Alarm
 from peerloom._commands import AddPeerAddresses, Protect, Unprotect
 from peerloom._config import ConfigSection
 from peerloom._errors import CommandError, PeerloomError
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from peerloom._context import PluginContext
     from peerloom._dispatch import CommandHandler, EventHandler
     from peerloom._peer_id import PeerId
-    from peerloom._timers import Timer
 
 MAX_PROTECTED: Final = 1024  # peers named by the application: a quarter of the address book
 CACHE_NAMESPACE: Final = "peer-cache"
@@ -75,7 +75,7 @@ class DiscoveryPlugin:
         for peer, address in boot_nodes:
             self._boot[peer] = (*self._boot.get(peer, ()), address)
         # These outlive a plugin that has to be built anew.
-        self._protected: set[PeerId] = set()
+        self._protected: dict[PeerId, None] = {}  # in order: it decides who is dialled first
         self._node_started = False
 
     @hookimpl
@@ -95,7 +95,7 @@ class DiscoveryPlugin:
         self._cache = PeerCache(config.remember_peers, config.remember_seconds)
         self._boots = BootRounds(self._boot, ctx.runtime.random.random)
         self._wishes = Wishes(ctx.runtime.random.random)
-        self._timer: Timer | None = None
+        self._alarm = Alarm(ctx, self._dial_due)
         self._load_cache()
         for connection in ctx.connections():
             self._state.connected(connection, len(ctx.connections(connection.peer)))
@@ -242,14 +242,14 @@ class DiscoveryPlugin:
     def _protect(self, command: Protect) -> None:
         if len(self._protected) >= MAX_PROTECTED and command.peer not in self._protected:
             raise CommandError(f"{MAX_PROTECTED} peers are protected: unprotect some first")
-        self._protected.add(command.peer)
+        self._protected[command.peer] = None
         self._ctx.swarm.protect(command.peer)
         self._state.keep(command.peer)
         self._wish(command.peer, Persistence.ENDLESS)
         self._rearm()
 
     def _unprotect(self, command: Unprotect) -> bool:
-        self._protected.discard(command.peer)
+        self._protected.pop(command.peer, None)
         self._wishes.drop(command.peer)
         if command.peer not in self._boot:
             self._state.unkeep(command.peer)
@@ -298,13 +298,7 @@ class DiscoveryPlugin:
     def _rearm(self) -> None:
         deadlines = (self._boots.next_deadline(), self._wishes.next_deadline())
         deadline = min((time for time in deadlines if time is not None), default=None)
-        if self._timer is not None:
-            if self._timer.active and self._timer.time == deadline:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = self._ctx.wake_at(deadline, self._dial_due)
+        self._alarm.set(deadline)
 
     def _load_cache(self) -> None:
         store = self._ctx.store(CACHE_NAMESPACE)

@@ -55,7 +55,7 @@ class PublicKey:
             raise MalformedMessage(f"not a usable {key_type} key: {error}") from None
         self._protobuf = _encode_key(key_type, data)
         self.key_type = key_type
-        self.peer_id = PeerId.from_public_key(self._protobuf)
+        self.peer_id: PeerId = PeerId.from_public_key(self._protobuf)
 
     @classmethod
     def from_protobuf(cls, blob: bytes) -> PublicKey:
@@ -102,7 +102,7 @@ class KeyPair:
     def __init__(self, key_type: KeyType, private: PrivateHalf) -> None:
         """Used by the class methods."""
         self._private = private
-        self.public_key = PublicKey(key_type, private.public_data)
+        self.public_key: PublicKey = PublicKey(key_type, private.public_data)
 
     @classmethod
     def generate(cls, key_type: KeyType = "ed25519") -> KeyPair:

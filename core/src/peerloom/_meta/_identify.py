@@ -9,6 +9,7 @@ import anyio
 from attrs import field, frozen
 
 from peerloom._addresses import is_loopback, is_relayed, is_unspecified
+from peerloom._alarm import Alarm
 from peerloom._config import ConfigSection, at_least
 from peerloom._errors import MalformedMessage, ProtocolNotSupported
 from peerloom._events import (
@@ -26,7 +27,6 @@ from peerloom._libp2p import open_peer_record
 from peerloom._shared_events import IdentifyFailed, IdentifyReceived
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
-from ._alarm import Alarm
 from ._exchange import STREAM_FAILURES, closing
 from ._identify_codec import (
     MAX_PARTS,

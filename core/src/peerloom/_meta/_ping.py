@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from attrs import field, frozen
 
+from peerloom._alarm import Alarm
 from peerloom._commands import Ping
 from peerloom._config import ConfigSection, at_least, whole_at_least
 from peerloom._errors import (
@@ -21,7 +22,6 @@ from peerloom._events import PeerConnected, PeerDisconnected
 from peerloom._shared_events import PingFailed, PingSucceeded
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
-from ._alarm import Alarm
 from ._exchange import STREAM_FAILURES, receive_exactly
 from ._ping_state import PingState
 

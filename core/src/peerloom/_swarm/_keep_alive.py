@@ -37,7 +37,7 @@ class KeepAlive:
         self._idle_seconds = idle_seconds
         self._failed = failed
         self._behaviours: dict[str, tuple[Behaviour, ...]] = {}
-        self._voters: tuple[tuple[str, Behaviour], ...] = ()
+        self._voters: tuple[tuple[PlainSeam, Behaviour], ...] = ()
         self._protected: set[PeerId] = set()
         self._unheld_since: dict[int, float] = {}
 
@@ -89,22 +89,15 @@ class KeepAlive:
     def _is_held(self, connection: Held) -> bool:
         if connection.holding or connection.info.peer in self._protected:
             return True
-        return any(
-            self._votes(owner, behaviour, connection.info) for owner, behaviour in self._voters
-        )
+        return any(_votes(seam, voter, connection.info) for seam, voter in self._voters)
 
     def _find_voters(self) -> None:
         """Those that may hold anything at all: most do not, and each is asked a thousand times."""
         self._voters = tuple(
-            (owner, behaviour)
+            (PlainSeam(partial(self._failed, owner, "keep_alive of its behaviour")), behaviour)
             for owner, behaviour in self._each()
             if getattr(behaviour.keep_alive, "__func__", None) is not Behaviour.keep_alive
         )
-
-    def _votes(self, owner: str, behaviour: Behaviour, connection: ConnectionInfo) -> bool:
-        with PlainSeam(partial(self._failed, owner, "keep_alive of its behaviour")):
-            return behaviour.keep_alive(connection)
-        return False
 
     def _each(self) -> list[tuple[str, Behaviour]]:
         """A copy: one that raises is withdrawn meanwhile."""
@@ -113,6 +106,12 @@ class KeepAlive:
             for owner, behaviours in self._behaviours.items()
             for behaviour in behaviours
         ]
+
+
+def _votes(seam: PlainSeam, voter: Behaviour, connection: ConnectionInfo) -> bool:
+    with seam:
+        return voter.keep_alive(connection)
+    return False
 
 
 def _addresses(given: Iterable[object]) -> Iterator[Multiaddr]:

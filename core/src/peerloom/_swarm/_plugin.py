@@ -16,17 +16,19 @@ from peerloom._commands import (
     StopListening,
 )
 from peerloom._shared_events import IdentifyReceived
-from peerloom._transports import QuicSettings, QuicTransport, TcpTransport
+from peerloom._transports import QuicSettings, QuicTransport
 from peerloom.plugin import PluginInfo, hookimpl
 
 from ._meters import Meters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from socket import AddressFamily
 
     from peerloom._endpoint import ConnectionInfo
     from peerloom._links import Transport
     from peerloom._stream import Stream
+    from peerloom._transports import UdpSocket
     from peerloom.plugin import CommandHandler, EventHandler, PluginContext
 
     from ._swarm import Swarm
@@ -39,10 +41,18 @@ class SwarmPlugin:
 
     info = PluginInfo("swarm")
 
-    def __init__(self, swarm: Swarm, status: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        swarm: Swarm,
+        status: Callable[[], Mapping[str, Any]],
+        tcp: Callable[[], Transport],
+        bind_udp: Callable[[AddressFamily, str, int], UdpSocket],
+    ) -> None:
         """Serve this swarm; `status` is the node's answer to `Status`."""
         self._swarm = swarm
         self._status_of_node = status
+        self._tcp = tcp
+        self._bind_udp = bind_udp
 
     @hookimpl
     def peerloom_setup(self, ctx: PluginContext) -> None:
@@ -57,9 +67,10 @@ class SwarmPlugin:
         settings = QuicSettings(max_inbound_streams=self._swarm.max_streams_per_connection)
         self._quic = QuicTransport(
             *(ctx.identity, ctx.runtime, self._swarm.start_soon, settings),
+            bind=self._bind_udp,
             ledger=self._swarm.unread,
         )
-        return [TcpTransport(), self._quic]
+        return [self._tcp(), self._quic]
 
     @hookimpl
     def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:  # noqa: ARG002

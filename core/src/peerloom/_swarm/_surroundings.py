@@ -52,7 +52,7 @@ class Surroundings:
         self.gate: Callable[[GateStage, PeerId | None, Multiaddr], str | None] = _let_pass
         self.find_peer: Callable[[PeerId], Awaitable[Sequence[Multiaddr]]] = _find_nobody
         self.part_failed: Callable[[str, str, BaseException], None] = _raise
-        self.unread = UnreadLedger()
+        self.unread: UnreadLedger = UnreadLedger()
 
 
 class Tasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from peerloom._errors import PluginError
+from ._errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,154 @@
+"""Streams between a fake swarm and the peers that it knows: two ends in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+
+from peerloom._errors import StreamReset
+from peerloom._links import MuxedStream
+
+if TYPE_CHECKING:
+    from peerloom._errors import PeerloomError
+
+WINDOW_BYTES: Final = 256 * 1024  # yamux's first window: a reader that is slow holds its sender
+
+
+class _Direction:
+    """Bytes on their way from one end to the other."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray()
+        self.ended = False
+        self._changed = anyio.Event()
+
+    def notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def change(self) -> None:
+        await self._changed.wait()
+
+
+class _Pair:
+    """What the two ends have in common.
+
+    Attributes:
+        reset: why it was reset, or None.
+    """
+
+    def __init__(self) -> None:
+        self.directions = (_Direction(), _Direction())
+        self.reset: str | None = None
+
+    def end(self, cause: str) -> None:
+        if self.reset is None:
+            self.reset = cause
+            for direction in self.directions:
+                direction.bytes.clear()
+                direction.notify()
+
+
+class FakeMuxedStream(MuxedStream):
+    """One end of a pair."""
+
+    def __init__(self, pair: _Pair, number: int) -> None:
+        self._pair = pair
+        self._in = pair.directions[number]
+        self._out = pair.directions[1 - number]
+        self._closed = False
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """See `MuxedStream`."""
+        await anyio.lowlevel.checkpoint()
+        self._check()
+        while not self._in.bytes:
+            if self._in.ended:
+                raise anyio.EndOfStream
+            await self._in.change()
+            self._check()
+        chunk = bytes(self._in.bytes[:max_bytes])
+        del self._in.bytes[:max_bytes]
+        self._in.notify()
+        return chunk
+
+    async def send(self, item: bytes) -> None:
+        """See `MuxedStream`."""
+        await anyio.lowlevel.checkpoint()
+        rest = memoryview(bytes(item))
+        while rest:
+            self._check()
+            if self._out.ended:
+                raise anyio.ClosedResourceError
+            room = WINDOW_BYTES - len(self._out.bytes)
+            if room <= 0:
+                await self._out.change()
+                continue
+            self._out.bytes += rest[:room]
+            rest = rest[room:]
+            self._out.notify()
+
+    async def send_eof(self) -> None:
+        """See `MuxedStream`."""
+        await anyio.lowlevel.checkpoint()
+        self._check()
+        self._out.ended = True
+        self._out.notify()
+
+    async def aclose(self) -> None:
+        """See `MuxedStream`."""
+        if self._in.bytes and not self._in.ended:
+            self.reset()
+        self._closed = self._out.ended = True
+        self._out.notify()
+        self._in.notify()
+        await anyio.lowlevel.checkpoint()
+
+    def reset(self) -> None:
+        """See `MuxedStream`."""
+        self._pair.end("the stream was reset")
+
+    def break_off(self, cause: str) -> None:
+        """The connection has gone."""
+        self._pair.end(cause)
+
+    def _check(self) -> None:
+        if self._closed:
+            raise anyio.ClosedResourceError
+        if self._pair.reset is not None:
+            raise StreamReset(self._pair.reset)
+
+
+class RefusedStream(MuxedStream):
+    """A stream that was opened at once under a protocol that the other side does not speak."""
+
+    def __init__(self, error: PeerloomError) -> None:
+        self._error = error
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:  # noqa: ARG002
+        """Raise it."""
+        await anyio.lowlevel.checkpoint()
+        raise self._error
+
+    async def send(self, item: bytes) -> None:  # noqa: ARG002
+        """Nobody hears it."""
+        await anyio.lowlevel.checkpoint()
+
+    async def send_eof(self) -> None:
+        """Raise it."""
+        await self.receive()
+
+    async def aclose(self) -> None:
+        """Raise it."""
+        await self.receive()
+
+    def reset(self) -> None:
+        """Nothing is left to end."""
+
+
+def stream_pair() -> tuple[FakeMuxedStream, FakeMuxedStream]:
+    """Two ends."""
+    pair = _Pair()
+    return FakeMuxedStream(pair, 0), FakeMuxedStream(pair, 1)

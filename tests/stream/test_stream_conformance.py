@@ -1,0 +1,9 @@
+"""The stream plugin passes what every plugin passes."""
+
+from __future__ import annotations
+
+from peerloom.testing import PluginConformance
+
+
+class TestStream(PluginConformance):
+    plugin = "stream"
