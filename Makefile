@@ -39,9 +39,9 @@ $(INSTALLED): constraints.txt requirements-dev.in $(METADATA)
 demo: $(INSTALLED) ## two nodes on this machine: connect, talk, send a file, measure
 	$(BIN)/peerloom demo $(ARGS)
 
-# Four on two cores: the tests wait for about half of their time.
+# Three on two cores: the tests wait for a good part of their time.
 test: $(INSTALLED) ## all quick tests but those against other implementations
-	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),4) --dist worksteal -m "not slow" \
+	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),3) --dist worksteal -m "not slow" \
 		--ignore tests/interop --ignore tests/nat $(ARGS)
 
 # In one process: the attackers have the other core. With ARGS="-m slow" only what `test` leaves out.
