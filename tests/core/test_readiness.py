@@ -10,8 +10,7 @@ import anyio
 import pytest
 
 from peerloom._transports._readiness import StandingOrder, readiness_of
-
-from .plugin_kit import eventually
+from peerloom.testing import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -94,9 +93,9 @@ async def test_the_one_that_leads_is_told_in_the_stead_of_the_one_that_waits() -
             tasks.start_soon(wait, "leader", readiness.lead)
             await anyio.wait_all_tasks_blocked()
             there.send(b"x")
-            await eventually(lambda: told == ["leader"])
+            await until(lambda: told == ["leader"])
             there.send(b"x")
-            await eventually(lambda: told == ["leader", "reader"])
+            await until(lambda: told == ["leader", "reader"])
         readiness.close()
 
 

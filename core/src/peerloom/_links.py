@@ -61,23 +61,24 @@ class DialOptions:
 
 
 class EagerPipe(ByteStream):
-    """A byte pipe that may take and give bytes without waiting.
+    """A byte pipe that may take bytes without waiting; only while no `send` is under way."""
 
-    One task waits in `receive`, its reader. Another may go before it with `lead`: it is told in
-    the reader's stead when something comes, once, and takes that with `receive_now`.
+    @abstractmethod
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Take what it can take at once; how many bytes that is, none if it is broken."""
+
+
+class LedPipe(EagerPipe):
+    """One that a second task may read.
+
+    The first waits in `receive`, the reader. The other may go before it with `lead`: it is told
+    in the reader's stead when something comes, once, and takes that with `receive_now`.
     """
 
     @property
     @abstractmethod
     def may_be_led(self) -> bool:
         """Whether nothing is there and little is to be expected: bulk is the reader's."""
-
-    @abstractmethod
-    def send_now(self, data: bytes | bytearray | memoryview) -> int:
-        """Take what it can take at once; how many bytes that is, none if it is broken.
-
-        Only while no `send` is under way.
-        """
 
     @abstractmethod
     def receive_now(self, max_bytes: int) -> bytes:

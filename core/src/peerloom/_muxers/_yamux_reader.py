@@ -9,7 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import MuxerViolation, RecordError
-from peerloom._links import EagerPipe
+from peerloom._links import LedPipe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +41,7 @@ class LinkReader:
     ) -> None:
         """Call `dispatch` whenever the session has taken something in."""
         self._pipe = pipe
-        self._eager = pipe if isinstance(pipe, EagerPipe) else None
+        self._led = pipe if isinstance(pipe, LedPipe) else None
         self._records = records
         self._session = session
         self._now = now
@@ -68,29 +68,29 @@ class LinkReader:
 
         Where little is to be expected the first that waits reads for all.
         """
-        eager = self._eager
+        pipe = self._led
         taken = self._leader or self._more or self._misheard
-        if eager is None or taken or not eager.may_be_led:
+        if pipe is None or taken or not pipe.may_be_led:
             return woken.wait()
-        return self._lead(eager, waiter)
+        return self._lead(pipe, waiter)
 
     def wake(self, waiter: object) -> None:
         """Let it look again, if it is the one that reads for all."""
-        if self._leader is waiter and self._eager is not None:
-            self._eager.interrupt()
+        if self._leader is waiter and self._led is not None:
+            self._led.interrupt()
 
-    async def _lead(self, eager: EagerPipe, waiter: object) -> None:
+    async def _lead(self, pipe: LedPipe, waiter: object) -> None:
         self._leader = waiter
         try:
-            await eager.lead()
+            await pipe.lead()
         except anyio.ClosedResourceError:
             return
         finally:
             self._leader = None
-        if data := eager.receive_now(READ_BYTES):
-            self._hear_now(eager, data)
+        if data := pipe.receive_now(READ_BYTES):
+            self._hear_now(pipe, data)
 
-    def _hear_now(self, eager: EagerPipe, data: bytes) -> None:
+    def _hear_now(self, pipe: LedPipe, data: bytes) -> None:
         """What needs more than a turn, or ends the link, is for the reader's task."""
         try:
             self._unheard += self._records.open(data)
@@ -99,7 +99,7 @@ class LinkReader:
             self._misheard = error
             over = True
         if over:
-            eager.interrupt()
+            pipe.interrupt()
 
     async def _hear_all(self, pieces: list[bytes]) -> None:
         self._unheard += pieces

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from peerloom._links import EagerPipe
+from peerloom._links import LedPipe
 
 from ._readiness import readiness_of
 
@@ -24,7 +24,7 @@ MOST_READ_BYTES: Final = 1024 * 1024
 SMALL_READ_BYTES: Final = 2 * 1024  # behind one message nothing more is to be expected
 
 
-class SocketPipe(EagerPipe):
+class SocketPipe(LedPipe):
     """Owns a connected, non-blocking stream socket.
 
     One task may read and one may write at a time. Reads ask for more when they come back full,
@@ -43,7 +43,7 @@ class SocketPipe(EagerPipe):
 
     @property
     def may_be_led(self) -> bool:
-        """See `EagerPipe`."""
+        """See `LedPipe`."""
         return self._drained and self._readiness.leads and self._end is None
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
@@ -62,18 +62,18 @@ class SocketPipe(EagerPipe):
         return data
 
     def receive_now(self, max_bytes: int) -> bytes:
-        """See `EagerPipe`."""
+        """See `LedPipe`."""
         if not self._held:
             self._read()
         data, self._held = self._held[:max_bytes], self._held[max_bytes:]
         return data
 
     def lead(self) -> Awaitable[None]:
-        """See `EagerPipe`."""
+        """See `LedPipe`."""
         return self._readiness.lead()
 
     def interrupt(self) -> None:
-        """See `EagerPipe`."""
+        """See `LedPipe`."""
         self._interrupted = True
         self._readiness.interrupt()
 
