@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from peerloom import KeyPair, NetworkConfig, Node, ProtocolNotSupported, StreamReset
+from peerloom import (
+    KeyPair,
+    NegotiationFailed,
+    NetworkConfig,
+    Node,
+    ProtocolNotSupported,
+    StreamReset,
+)
 from peerloom._config import PluginSelection
 from peerloom._links import MuxedStream
 from peerloom._swarm import _acquaintances
 from peerloom._swarm._acquaintances import MAX_PROTOCOLS, Acquaintances
 from peerloom._swarm._multistream import Proposer, Responder
-from peerloom._swarm._optimistic_stream import MAX_EARLY_BYTES, OptimisticStream
+from peerloom._swarm._negotiate import NEGOTIATION_SECONDS
+from peerloom._swarm._optimistic_stream import MAX_EARLY_BYTES, OptimisticStream, Unanswered
 from tests.core.nodes import LOOPBACK, Serving, echo, two_nodes
 
 if TYPE_CHECKING:
@@ -128,9 +136,49 @@ class Recorded(MuxedStream):
         self.done.append("reset")
 
 
+class Silent(Recorded):
+    """Hears nothing until it is reset."""
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        await self.agree.wait()
+        raise StreamReset("reset here")
+
+    def reset(self) -> None:
+        super().reset()
+        self.agree.set()
+
+
+async def test_peer_that_never_answers_is_given_up() -> None:
+    now = [0.0]
+    unanswered = Unanswered(lambda: now[0])
+    refusals = list[str]()
+    muxed = Silent()
+    stream = OptimisticStream(
+        muxed, Proposer(["/x/1"]), ALICE, lambda: refusals.append("refused"), unanswered
+    )
+
+    async def give_up() -> None:
+        for seconds in (0, NEGOTIATION_SECONDS - 1, NEGOTIATION_SECONDS):
+            await anyio.wait_all_tasks_blocked()
+            assert muxed.done == []
+            now[0] = seconds
+            unanswered.give_up_overdue()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(give_up)
+        with pytest.raises(NegotiationFailed, match="named no protocol within 10 s"):
+            await stream.receive()
+    assert muxed.done == ["reset"]
+    assert not refusals
+    unanswered.give_up_overdue()
+    with pytest.raises(NegotiationFailed):
+        await stream.send_eof()
+
+
 async def test_end_of_what_was_sent_at_once_waits_for_the_agreement() -> None:
     muxed = Recorded()
-    stream = OptimisticStream(muxed, Proposer(["/x/1"]), ALICE, lambda: None)
+    unanswered = Unanswered(lambda: 0.0)
+    stream = OptimisticStream(muxed, Proposer(["/x/1"]), ALICE, lambda: None, unanswered)
     await stream.send(b"hello")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stream.send_eof)

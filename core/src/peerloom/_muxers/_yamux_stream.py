@@ -110,7 +110,8 @@ class YamuxStream(MuxedStream):
         if not self._closed:
             self._closed = True
             self._session.close(self._state, self._link.now())
-            self._link.wake_writer()
+            if not self._link.flush_now():
+                self._link.wake_writer()
             self.wake()
         if self._turn_is_over():
             await checkpoint()

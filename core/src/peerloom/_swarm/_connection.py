@@ -19,7 +19,7 @@ from peerloom._stream import Stream
 
 from ._multistream import Proposer, Responder
 from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate
-from ._optimistic_stream import OptimisticStream
+from ._optimistic_stream import OptimisticStream, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +63,7 @@ class Connection:
         offer: Callable[[str, InboundProtocol, Stream], bool],
         record: Record,
         dropped: Callable[[Callable[[], None]], None],
+        unanswered: Unanswered,
     ) -> None:
         """Take into service; `dropped` is given what resets a stream that was not closed."""
         self.info = info
@@ -74,6 +75,7 @@ class Connection:
         self._scope = anyio.CancelScope()
         self._releases: set[Callable[[], None]] = set()
         self._dropped = dropped
+        self._unanswered = unanswered
         self.intended = False
         self._cause: str | None = None
 
@@ -169,7 +171,7 @@ class Connection:
     def _optimistic(
         self, muxed: MuxedStream, proposer: Proposer, protocol: str, refused: Callable[[], None]
     ) -> Stream:
-        optimistic = OptimisticStream(muxed, proposer, self.info.peer, refused)
+        optimistic = OptimisticStream(muxed, proposer, self.info.peer, refused, self._unanswered)
         return self._stream(optimistic, protocol, b"", None)
 
     async def _accept_streams(self, tasks: TaskGroup) -> None:

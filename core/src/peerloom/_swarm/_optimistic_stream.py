@@ -27,6 +27,31 @@ if TYPE_CHECKING:
 MAX_EARLY_BYTES: Final = 64 * 1024
 
 
+class Unanswered:
+    """The streams of a node that wait for the answer to a proposal, and how long they may.
+
+    A time limit of its own for each of them was a twentieth of what it takes to open a stream.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._deadlines: dict[OptimisticStream, float] = {}  # the earliest first
+
+    def add(self, stream: OptimisticStream) -> None:
+        """This one waits from now on."""
+        self._deadlines[stream] = self._now() + NEGOTIATION_SECONDS
+
+    def remove(self, stream: OptimisticStream) -> None:
+        """This one waits no more."""
+        del self._deadlines[stream]
+
+    def give_up_overdue(self) -> None:
+        """End those that have waited too long; to be called every few seconds."""
+        now = self._now()
+        for stream in [one for one, deadline in self._deadlines.items() if deadline <= now]:
+            stream.give_up()
+
+
 class OptimisticStream(MuxedStream):
     """A muxed stream on which a protocol has been proposed; see `MuxedStream`.
 
@@ -36,13 +61,19 @@ class OptimisticStream(MuxedStream):
     """
 
     def __init__(
-        self, muxed: MuxedStream, proposer: Proposer, peer: PeerId, refused: Callable[[], None]
+        self,
+        muxed: MuxedStream,
+        proposer: Proposer,
+        peer: PeerId,
+        refused: Callable[[], None],
+        unanswered: Unanswered,
     ) -> None:
         """Take over a stream whose proposal is sent; `refused` hears if nothing comes of it."""
         self._muxed = muxed
         self._proposer = proposer
         self._peer = peer
         self._refused = refused
+        self._unanswered = unanswered
         self._hearing = False
         self._heard: anyio.Event | None = None
         self._agreed = False
@@ -117,22 +148,27 @@ class OptimisticStream(MuxedStream):
                 self._heard = None
 
     async def _hear_answer(self) -> None:
-        deadline = anyio.current_time() + NEGOTIATION_SECONDS
+        self._unanswered.add(self)
         try:
-            with anyio.CancelScope(deadline=deadline) as scope:
-                _, self._early = await hear_out(
-                    self._proposer, self._muxed.send, lambda: self._muxed.receive(STREAM_READ_BYTES)
-                )
-                self._agreed = True
+            _, self._early = await hear_out(
+                self._proposer, self._muxed.send, lambda: self._muxed.receive(STREAM_READ_BYTES)
+            )
+            self._agreed = True
         except ProtocolNotSupported as error:
             self._refused()
             raise self._failed(ProtocolNotSupported(self._peer, error.protocols)) from None
         except (NegotiationFailed, StreamReset) as error:
+            if self._failure is not None:  # given up
+                raise self._failure from None
             self._refused()
             raise self._failed(error) from None
-        if scope.cancelled_caught:
-            text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
-            raise self._failed(NegotiationFailed(text))
+        finally:
+            self._unanswered.remove(self)
+
+    def give_up(self) -> None:
+        """Wait no longer: who does so gets `NegotiationFailed`."""
+        text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
+        self._failed(NegotiationFailed(text))
 
     def _failed(self, error: PeerloomError) -> PeerloomError:
         self._failure = error

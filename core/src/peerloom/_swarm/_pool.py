@@ -16,6 +16,7 @@ from peerloom._isolation import Seam
 
 from ._connection import Connection
 from ._errors import Refused
+from ._optimistic_stream import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,7 @@ class ConnectionPool:
         self._connections: dict[int, Connection] = {}
         self._by_peer: dict[PeerId, dict[int, Connection]] = {}
         self._dropped: deque[Callable[[], None]] = deque()
+        self._unanswered = Unanswered(runtime.now)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -100,7 +102,8 @@ class ConnectionPool:
         established = limits.establish(link.peer)
         info = self._describe(link, role)
         connection = Connection(
-            info, link, protocols, self._around.offer, self._record, self._dropped.append
+            *(info, link, protocols, self._around.offer, self._record),
+            *(self._dropped.append, self._unanswered),
         )
         self._connections[info.id] = connection
         self._by_peer.setdefault(link.peer, {})[info.id] = connection
@@ -124,8 +127,12 @@ class ConnectionPool:
                 await self._removed.wait()
 
     def close_idle(self, keep_alive: KeepAlive) -> None:
-        """Close the connections that nothing has held for long enough."""
+        """Close the connections that nothing has held for long enough.
+
+        And end the streams that nobody has any more, or that wait for an answer for too long.
+        """
         self._reset_dropped()
+        self._unanswered.give_up_overdue()
         for connection in keep_alive.idle(self._connections.values(), self._runtime.now()):
             self._tasks.running.start_soon(_close, [connection], "nothing needs it")
 
