@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_EXCHANGED_PEERS: Final = 64  # of one PRUNE; go and rust send 16
+MAX_MALFORMED_MESSAGES: Final = 64  # of one RPC; no honest peer forwards any
 MAX_PEER_ID_BYTES: Final = 64
 MAX_PEER_RECORD_BYTES: Final = 32_768
 
@@ -99,6 +100,8 @@ class _RpcDecoder:
             self._messages.append(_read_message(self._reader, raw, at, stop))
         except _Flawed:
             self._skipped["message malformed"] += 1
+            if self._skipped["message malformed"] > MAX_MALFORMED_MESSAGES:
+                raise
 
     def _take_subscription(self, at: int, stop: int) -> None:
         if len(self._subscriptions) >= self._limits.max_entries:

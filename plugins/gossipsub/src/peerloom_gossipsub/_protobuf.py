@@ -19,7 +19,7 @@ BYTES: Final = 2
 FIXED_32: Final = 5
 
 _MAX_VARINT_BYTES: Final = 10  # 64 bits
-_MAX_NUMBER: Final = 2**29 - 1  # protobuf's highest field number
+_FIRST_KEY: Final = 1 << 3
 
 
 class FieldReader:
@@ -37,13 +37,16 @@ class FieldReader:
         """
         frame, at = self._frame, start
         while at < end:
-            self._count()
+            self._fields_left -= 1
+            if self._fields_left < 0:
+                raise MalformedMessage("more protobuf fields than anybody needs")
             key, at = frame[at], at + 1
-            if key > 0x7F:
-                key, at = self.varint(at - 1, end)
-            at, stop = self._extent(key, at, end)
-            if stop > end or not 0 < key >> 3 <= _MAX_NUMBER:
-                raise MalformedMessage("a protobuf field is cut short, or has an impossible number")
+            if key & 0x87 == BYTES and at < end and (size := frame[at]) < 0x80:
+                at, stop = at + 1, at + 1 + size  # nearly all are like that
+            else:
+                key, at, stop = self._field(key, at, end)
+            if stop > end or key < _FIRST_KEY:
+                raise MalformedMessage("a protobuf field is cut short, or has no number")
             yield key, at, stop
             at = stop
 
@@ -56,26 +59,18 @@ class FieldReader:
                 return value & 0xFFFF_FFFF_FFFF_FFFF, at + index + 1
         raise MalformedMessage("a protobuf number is cut short or too long")
 
-    def _count(self) -> None:
-        self._fields_left -= 1
-        if self._fields_left < 0:
-            raise MalformedMessage("more protobuf fields than anybody needs")
-
-    def _extent(self, key: int, at: int, end: int) -> tuple[int, int]:
+    def _field(self, key: int, at: int, end: int) -> tuple[int, int, int]:
+        if key > 0x7F:
+            key, at = self.varint(at - 1, end)
         kind = key & 7
         if kind == BYTES:
-            size, at = self._size(at, end)
-            return at, at + size
+            size, at = self.varint(at, end)
+            return key, at, at + size
         if kind == VARINT:
-            return at, self.varint(at, end)[1]
+            return key, at, self.varint(at, end)[1]
         if kind in {FIXED_64, FIXED_32}:
-            return at, at + (8 if kind == FIXED_64 else 4)
+            return key, at, at + (8 if kind == FIXED_64 else 4)
         raise MalformedMessage(f"protobuf's wire type {kind} is not used any more")
-
-    def _size(self, at: int, end: int) -> tuple[int, int]:
-        if at < end and self._frame[at] < 0x80:  # nearly all are that short
-            return self._frame[at], at + 1
-        return self.varint(at, end)
 
 
 def key_of(number: int, kind: int) -> int:

@@ -1,0 +1,51 @@
+"""How messages are told apart. All peers of a topic must do it alike, and implementations differ.
+
+Source: libp2p/specs, pubsub, message identification.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from peerloom import MalformedMessage, PeerId
+
+from ._rpc import MessageId, WireMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MessageIdFunction = Callable[[WireMessage], MessageId]
+
+_RUST_NOBODY: Final = PeerId(b"\x00\x01\x00")  # whom rust-libp2p takes for the missing author
+
+
+def source_and_sequence(message: WireMessage) -> MessageId:
+    """The author's id and its number for the message: the default of go, js and py-libp2p."""
+    return (message.source or b"") + (message.sequence or b"")
+
+
+def rust_source_and_sequence(message: WireMessage) -> MessageId:
+    """The author's id as text and its number in decimal: rust-libp2p's default.
+
+    Raises `MalformedMessage` when the author is no peer id.
+    """
+    try:
+        source = PeerId(message.source) if message.source else _RUST_NOBODY
+    except ValueError:
+        raise MalformedMessage("a message's author is no peer id") from None
+    return f"{source}{int.from_bytes(message.sequence or b'', 'big')}".encode()
+
+
+def data_hash(message: WireMessage) -> MessageId:
+    """SHA-256 of the data: js-libp2p's default for messages without an author."""
+    return hashlib.sha256(message.data).digest()
+
+
+MESSAGE_IDS: Final[Mapping[str, MessageIdFunction]] = {
+    "go-js": source_and_sequence,
+    "rust": rust_source_and_sequence,
+    "data-hash": data_hash,
+}
+NEEDS_NO_AUTHOR: Final = frozenset({"data-hash"})
