@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peerloom import PeerId
 from peerloom_gossipsub._backoff import MAX_BACKOFF_SECONDS, Backoffs
 from peerloom_gossipsub._decode import decode_message
 from peerloom_gossipsub._encode import encode_message
@@ -14,6 +15,9 @@ from peerloom_gossipsub._message_cache import MessageCache
 from peerloom_gossipsub._promises import MAX_PER_PEER, Promises
 from peerloom_gossipsub._seen import SeenMessages
 from tests.gossipsub.peers import peer
+
+if TYPE_CHECKING:
+    from peerloom import PeerId
 
 A, B = peer(1), peer(2)
 STEPS = st.floats(0, 10)
