@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from peerloom_gossipsub._topic_counters import decayed
 from tests.gossipsub.peers import peer
 
 A, B, C = peer(1), peer(2), peer(3)
+WORD: Any = "much"
 NOTHING = TopicScore(invalid_weight=0)
 FULL = TopicScore(
     weight=0.5,
@@ -268,7 +271,7 @@ def test_what_is_remembered_of_messages_is_bounded(monkeypatch):
         lambda: TopicScore(weight=float("inf")),
         lambda: TopicScore(weight=True),
         lambda: ScoreParams(ip_colocation_threshold=0),
-        lambda: ScoreParams(behaviour_weight="much"),
+        lambda: ScoreParams(behaviour_weight=WORD),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):

@@ -58,13 +58,10 @@ class PeerTable:
         self._peers: dict[PeerId, PeerState] = {}
         self._by_topic: dict[str, dict[PeerId, None]] = {}
 
-    def add(self, peer: PeerId, version: Version, *, is_outbound: bool) -> bool:
-        """A peer is connected; gives whether it is new. What else is known of it stays."""
-        if (known := self._peers.get(peer)) is not None:
-            known.version, known.is_outbound = version, is_outbound
-            return False
-        self._peers[peer] = PeerState(version, is_outbound)
-        return True
+    def add(self, peer: PeerId, version: Version, *, is_outbound: bool) -> None:
+        """A peer is connected, or anew: then what else is known of it stays."""
+        known = self._peers.setdefault(peer, PeerState(version, is_outbound))
+        known.version, known.is_outbound = version, is_outbound
 
     def remove(self, peer: PeerId) -> None:
         """A peer has gone."""
@@ -96,10 +93,6 @@ class PeerTable:
     def states(self) -> Iterator[PeerState]:
         """What is known of each."""
         return iter(self._peers.values())
-
-    def topic_count(self) -> int:
-        """How many topics have subscribers."""
-        return len(self._by_topic)
 
     def __iter__(self) -> Iterator[PeerId]:
         return iter(tuple(self._peers))

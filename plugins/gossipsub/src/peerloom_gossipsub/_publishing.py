@@ -1,0 +1,131 @@
+"""Messages of this node, and the peers of topics that it only publishes to (fanout).
+
+Source: libp2p/specs, gossipsub v1.0 (fanout) and v1.1 (flood publishing).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, frozen
+
+from ._actions import Priority
+from ._errors import Duplicate, NoPeersSubscribedToTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from peerloom import PeerId
+
+    from ._gossip import Gossip
+    from ._mesh import Meshes
+    from ._rpc import MessageId, WireMessage
+    from ._state import RouterState
+
+
+@define
+class _Fanout:
+    peers: dict[PeerId, None]
+    published_at: float
+
+
+@frozen
+class Publication:
+    """A message that is on its way.
+
+    Attributes:
+        message_id: its id.
+        peers: to whom it goes.
+    """
+
+    message_id: MessageId
+    peers: tuple[PeerId, ...]
+
+
+class Publishing:
+    """Chooses who gets our own messages."""
+
+    def __init__(self, state: RouterState, meshes: Meshes, gossip: Gossip) -> None:
+        self._state = state
+        self._meshes = meshes
+        self._gossip = gossip
+        self._fanout: dict[str, _Fanout] = {}
+
+    def publish(self, message: WireMessage, now: float) -> Publication:
+        """Send a message; raises `Duplicate` and `NoPeersSubscribedToTopic`."""
+        state, message_id = self._state, self._state.message_id(message)
+        if message_id in state.seen:
+            raise Duplicate(message_id)
+        chosen = dict.fromkeys(self._recipients(message.topic, now))
+        if not chosen:
+            raise NoPeersSubscribedToTopic(message.topic)
+        state.seen.add(message_id, now)
+        state.cache.put(message_id, message)
+        peers = tuple(peer for peer in chosen if not self._has(peer, message_id))
+        state.outbox.send(peers, (message,), Priority.DATA)
+        return Publication(message_id, peers)
+
+    def end_fanout(self, topic: str) -> Sequence[PeerId]:
+        """The topic is subscribed to: gives the peers that it had as one only published to."""
+        fanout = self._fanout.pop(topic, None)
+        return tuple(fanout.peers) if fanout else ()
+
+    def remove(self, peer: PeerId, topic: str | None = None) -> None:
+        """A peer has left a topic, or has gone."""
+        topics = self._fanout if topic is None else (topic,)
+        for each in topics:
+            if fanout := self._fanout.get(each):
+                fanout.peers.pop(peer, None)
+
+    def heartbeat(self, now: float) -> None:
+        """Forget topics not published to for long, fill up the others, and tell of messages."""
+        old = [
+            topic
+            for topic, fanout in self._fanout.items()
+            if fanout.published_at + self._state.config.fanout_seconds <= now
+        ]
+        for topic in old:
+            del self._fanout[topic]
+        for topic, fanout in self._fanout.items():
+            self._fill(topic, fanout)
+            self._gossip.emit(topic, fanout.peers)
+
+    def topics(self) -> Sequence[str]:
+        """The topics that are only published to."""
+        return tuple(self._fanout)
+
+    def _recipients(self, topic: str, now: float) -> Iterator[PeerId]:
+        members = self._state.peers.of_topic(topic)
+        yield from (peer for peer in members if peer in self._state.explicit)
+        if self._state.config.flood_publish:
+            yield from filter(self._may_get, members)
+        elif topic in self._meshes:
+            mesh = self._meshes.of(topic)
+            yield from mesh
+            yield from self._more(topic, mesh)  # a mesh that is still small must lose nothing
+        else:
+            fanout = self._fanout.setdefault(topic, _Fanout({}, now))
+            fanout.published_at = now
+            self._fill(topic, fanout)
+            yield from fanout.peers
+            if not fanout.peers:
+                del self._fanout[topic]
+
+    def _fill(self, topic: str, fanout: _Fanout) -> None:
+        fanout.peers = {peer: None for peer in fanout.peers if self._may_get(peer)}
+        fanout.peers.update(dict.fromkeys(self._more(topic, tuple(fanout.peers))))
+
+    def _more(self, topic: str, chosen: Sequence[PeerId]) -> Sequence[PeerId]:
+        others = [
+            peer
+            for peer in self._state.peers.of_topic(topic)
+            if peer not in chosen and peer not in self._state.explicit and self._may_get(peer)
+        ]
+        return self._state.sample(others, self._state.config.degrees.wanted - len(chosen))
+
+    def _may_get(self, peer: PeerId) -> bool:
+        return self._state.score(peer) >= self._state.thresholds.publish
+
+    def _has(self, peer: PeerId, message_id: MessageId) -> bool:
+        known = self._state.peers.get(peer)
+        return known is not None and message_id in known.unwanted

@@ -1,0 +1,304 @@
+"""The router: what happens goes in, what is to be done comes out. It has no clock and no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from peerloom import PeerId
+
+from ._actions import Connect, PeerJoined, PeerLeft, Version
+from ._arrivals import Arrivals
+from ._encode import RPC_OVERHEAD_BYTES
+from ._errors import MessageTooLarge
+from ._gossip import Gossip
+from ._mesh import EXCHANGED_PEERS, Meshes
+from ._publishing import Publishing
+from ._state import RouterState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ._actions import Action, Arrival, Verdict
+    from ._config import GossipsubConfig
+    from ._message_ids import MessageIdFunction
+    from ._peers import PeerState
+    from ._publishing import Publication
+    from ._rpc import MessageId, Prune, Rpc, WireMessage
+    from ._selection import Chance
+    from ._signing import Author
+
+ANNOUNCE_AGAIN_SECONDS: Final = 30.0  # calimero-network: shorter, and two nodes never settle
+EXPLICIT_HEARTBEATS: Final = 300  # as go-libp2p-pubsub and rust-libp2p
+LATE_HEARTBEATS: Final = 3  # after such a pause of this node, nobody else is at fault
+
+
+class Router:
+    """Gossipsub, as a state machine.
+
+    Call what happens, then `take` what is to be done, in that order. `now` never runs backwards.
+    """
+
+    def __init__(
+        self,
+        config: GossipsubConfig,
+        local_peer: PeerId,
+        chance: Chance,
+        message_id: MessageIdFunction | None = None,
+    ) -> None:
+        """Route for `local_peer`; `message_id` stands in for the function that the config names."""
+        self._state = RouterState(config, local_peer, chance, message_id)
+        self._gossip = Gossip(self._state)
+        self._meshes = Meshes(self._state)
+        self._arrivals = Arrivals(self._state, self._meshes, self._gossip)
+        self._publishing = Publishing(self._state, self._meshes, self._gossip)
+        self._last_heartbeat: float | None = None
+
+    def take(self) -> Sequence[Action]:
+        """What is to be done since the last call."""
+        return self._state.outbox.take()
+
+    def connect(
+        self, peer: PeerId, version: Version, *, is_outbound: bool, ips: Iterable[str] = ()
+    ) -> None:
+        """A peer that speaks gossipsub is connected, or connected anew: it hears our topics.
+
+        `is_outbound` says whether this node has dialled it.
+        """
+        state = self._state
+        state.peers.add(peer, version, is_outbound=is_outbound)
+        state.scores.connect(peer, ips)
+        if topics := tuple(self._meshes.sizes()):
+            state.outbox.announce(peer, topics, subscribed=True)
+
+    def disconnect(self, peer: PeerId, now: float) -> None:
+        """A peer has gone."""
+        state, known = self._state, self._state.peers.get(peer)
+        if known is None:
+            return
+        for topic in list(known.topics):
+            self._unsubscribe(peer, topic)
+        self._publishing.remove(peer)
+        state.promises.forget(peer)
+        state.scores.disconnect(peer, now)
+        state.peers.remove(peer)
+        state.outbox.forget(peer)
+
+    def receive(self, peer: PeerId, rpc: Rpc, now: float) -> None:
+        """A connected peer has sent an RPC."""
+        state, known = self._state, self._state.peers.get(peer)
+        if known is None:
+            state.counts["rpc of a stranger"] += 1
+            return
+        if peer not in state.explicit and state.score(peer) < state.thresholds.graylist:
+            state.counts["rpc of a graylisted peer"] += 1
+            return
+        for cause, count in rpc.skipped.items():
+            state.counts[f"{cause} left out"] += count
+        if malformed := rpc.skipped.get("message malformed"):
+            state.scores.offend(peer, malformed)
+        for subscription in rpc.subscriptions:
+            self._on_subscription(peer, known, subscription.topic, now, on=subscription.subscribed)
+        for message in rpc.messages:
+            self._on_message(peer, known, message, now)
+        self._on_control(peer, known, rpc, now)
+
+    def offend(self, peer: PeerId, count: float = 1) -> None:
+        """A peer has misbehaved in a way that only the caller sees: bytes that are no RPC."""
+        self._state.scores.offend(peer, count)
+
+    def verified(self, arrival: Arrival, author: Author | None, now: float) -> None:
+        """The answer to `Verify`: who published it, or None if the message is invalid."""
+        self._arrivals.verified(arrival, author, now)
+
+    def judged(self, arrival: Arrival, verdict: Verdict, now: float) -> None:
+        """The answer to `Judge`."""
+        self._arrivals.judged(arrival, verdict, now)
+
+    def publish(self, message: WireMessage, now: float) -> Publication:
+        """Send a message of this node.
+
+        Raises `MessageTooLarge`, `Duplicate` and `NoPeersSubscribedToTopic`.
+        """
+        size, most = len(message.raw) + RPC_OVERHEAD_BYTES, self._state.config.max_message_bytes
+        if size > most:
+            raise MessageTooLarge(size, most)
+        return self._publishing.publish(message, now)
+
+    def subscribe(self, topic: str, now: float) -> bool:
+        """Hear a topic; gives whether that is new."""
+        if topic in self._meshes:
+            return False
+        for peer in self._state.peers:
+            self._state.outbox.announce(peer, (topic,), subscribed=True)
+        self._meshes.join(topic, self._publishing.end_fanout(topic), now)
+        return True
+
+    def unsubscribe(self, topic: str, now: float) -> bool:
+        """Hear it no more; gives whether it was heard."""
+        if topic not in self._meshes:
+            return False
+        self._meshes.leave(topic, now)
+        for peer in self._state.peers:
+            self._state.outbox.announce(peer, (topic,), subscribed=False)
+        return True
+
+    def heartbeat(self, now: float) -> None:
+        """Maintain everything; call it every `heartbeat_seconds`."""
+        state = self._state
+        state.heartbeat += 1
+        self._punish_broken_promises(now)
+        state.scores.refresh(now)
+        state.backoffs.expire(now)
+        state.seen.expire(now)
+        state.deliveries.expire(now)
+        for known in state.peers.states():
+            known.begin_heartbeat(state.heartbeat)
+        for topic in self._meshes.sizes():
+            self._meshes.maintain(topic, now)
+            self._gossip.emit(topic, self._meshes.of(topic))
+        self._publishing.heartbeat(now)
+        state.cache.shift()
+        if state.heartbeat % EXPLICIT_HEARTBEATS == 1:
+            for peer in state.explicit:
+                if peer not in state.peers:
+                    state.outbox.add(Connect(peer))
+
+    def set_peer_score(self, peer: PeerId, score: float) -> None:
+        """What the application thinks of a peer; 0 for nothing."""
+        self._state.scores.set_application_score(peer, score)
+
+    def peer_score(self, peer: PeerId) -> float:
+        """What this node thinks of a peer."""
+        return self._state.score(peer)
+
+    def mesh_peers(self, topic: str) -> Sequence[PeerId]:
+        """The peers of a topic's mesh."""
+        return self._meshes.of(topic)
+
+    def subscribed_peers(self, topic: str) -> Sequence[PeerId]:
+        """The connected peers that are subscribed to a topic."""
+        return self._state.peers.of_topic(topic)
+
+    def mesh_sizes(self) -> Mapping[str, int]:
+        """How many peers the mesh of each of our topics has."""
+        return self._meshes.sizes()
+
+    def counts(self) -> Mapping[str, int]:
+        """What was ignored, refused, dropped or left out: how often, by cause."""
+        state = self._state
+        early = {
+            "seen message forgotten early": state.seen.forgotten_early,
+            "cached message given up early": state.cache.given_up_early,
+        }
+        return state.counts | {cause: count for cause, count in early.items() if count}
+
+    @property
+    def pending_bytes(self) -> int:
+        """Messages that wait to be verified and judged; past the config's bound, read no more."""
+        return self._arrivals.pending_bytes
+
+    def _on_subscription(
+        self, peer: PeerId, known: PeerState, topic: str, now: float, *, on: bool
+    ) -> None:
+        if on == (topic in known.topics):
+            return
+        known.subscription_changes += 1
+        bound = self._state.config.max_topics_per_peer
+        if known.subscription_changes > 2 * bound:
+            self._state.counts["subscription changes too many"] += 1
+            return
+        if not on:
+            self._unsubscribe(peer, topic)
+        elif topic in self._meshes or len(known.topics) < bound:
+            self._subscribe(peer, topic)
+            if topic in self._meshes:
+                self._meshes.subscribed(topic, peer, now)
+        else:
+            self._state.counts["subscriptions of a peer too many"] += 1
+
+    def _subscribe(self, peer: PeerId, topic: str) -> None:
+        self._state.peers.subscribe(peer, topic)
+        self._state.outbox.add(PeerJoined(peer, topic))
+
+    def _unsubscribe(self, peer: PeerId, topic: str) -> None:
+        self._meshes.remove(topic, peer)
+        self._publishing.remove(peer, topic)
+        self._state.peers.unsubscribe(peer, topic)
+        self._state.outbox.add(PeerLeft(peer, topic))
+
+    def _on_message(self, peer: PeerId, known: PeerState, message: WireMessage, now: float) -> None:
+        if message.topic not in self._meshes:
+            self._state.counts["message of another topic"] += 1
+            return
+        if message.topic not in known.topics:
+            self._announce_again(peer, known, now)
+        self._arrivals.take(peer, message, now)
+
+    def _announce_again(self, peer: PeerId, known: PeerState, now: float) -> None:
+        # Who serves us a topic and has never told us of it has taken us for an earlier life of
+        # ours, and told that one (calimero-network; rust-libp2p announces once a connection).
+        last = known.announced_again_at
+        if last is not None and now < last + ANNOUNCE_AGAIN_SECONDS:
+            return
+        known.announced_again_at = now
+        self._state.counts["subscriptions announced again"] += 1
+        topics = [topic for topic in self._meshes.sizes() if topic not in known.topics]
+        self._state.outbox.announce_again(peer, topics)
+
+    def _on_control(self, peer: PeerId, known: PeerState, rpc: Rpc, now: float) -> None:
+        for topic in dict.fromkeys(rpc.graft):
+            self._on_graft(peer, known, topic, now)
+        for prune in {prune.topic: prune for prune in rpc.prune}.values():
+            self._on_prune(peer, prune, now)
+        if rpc.ihave:
+            self._gossip.on_ihave(peer, known, self._offered(rpc), now)
+        if rpc.idontwant:
+            self._gossip.on_idontwant(known, rpc.idontwant)
+        if rpc.iwant:
+            self._gossip.on_iwant(peer, known, rpc.iwant)
+
+    def _offered(self, rpc: Rpc) -> Iterator[MessageId]:
+        unjudged = self._arrivals.unjudged
+        for ihave in rpc.ihave:
+            if ihave.topic in self._meshes:
+                yield from (each for each in ihave.ids if each not in unjudged)
+
+    def _on_graft(self, peer: PeerId, known: PeerState, topic: str, now: float) -> None:
+        if topic not in self._meshes:
+            self._state.counts["graft of another topic"] += 1  # and no answer: that would be spam
+            return
+        if topic not in known.topics:
+            self._subscribe(peer, topic)  # nobody grafts without being subscribed
+        self._meshes.on_graft(topic, peer, now)
+
+    def _on_prune(self, peer: PeerId, prune: Prune, now: float) -> None:
+        state = self._state
+        if prune.topic not in self._meshes:
+            state.counts["prune of another topic"] += 1
+            return
+        self._meshes.on_prune(prune.topic, peer, prune.backoff_seconds, now)
+        if not prune.peers or not state.config.peer_exchange:
+            return
+        if state.score(peer) < state.thresholds.accept_px:
+            state.counts["peers suggested by a stranger"] += 1
+            return
+        self._accept_suggestions(prune)
+
+    def _accept_suggestions(self, prune: Prune) -> None:
+        for suggested in prune.peers[:EXCHANGED_PEERS]:
+            try:
+                peer = PeerId(suggested.peer)
+            except ValueError:
+                continue
+            if peer not in self._state.peers and peer != self._state.local_peer:
+                self._state.outbox.add(Connect(peer, suggested.record))
+
+    def _punish_broken_promises(self, now: float) -> None:
+        state, last = self._state, self._last_heartbeat
+        self._last_heartbeat = now
+        broken = state.promises.take_broken(now)
+        if last is not None and now - last > LATE_HEARTBEATS * state.config.heartbeat_seconds:
+            return
+        for peer, count in broken.items():
+            state.counts["promise broken"] += count
+            state.scores.offend(peer, count)
