@@ -48,6 +48,7 @@ class Node:
         self.router = Router(config, self.peer, random.Random(number))
         self.verifier = Verifier(config.signing)
         self.delivered = []
+        self.delivered_at = []
         self.sent = []
         self.wanted_connections = []
         self.told: Counter[tuple[PeerId, str]] = Counter()
@@ -69,6 +70,7 @@ class Node:
                     self.to_judge.append(action.arrival)
                 case Deliver():
                     self.delivered.append(action.arrival.message_id)
+                    self.delivered_at.append(self.network.now)
                 case Connect():
                     self.wanted_connections.append(action)
                 case PeerJoined():

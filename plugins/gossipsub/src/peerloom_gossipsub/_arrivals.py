@@ -89,6 +89,7 @@ class Arrivals:
         """What the validators say of it."""
         state, message_id, topic = self._state, arrival.message_id, arrival.message.topic
         del self._unjudged[message_id]
+        state.seen.add(message_id, now)  # the validator may have been slower than ids are kept
         self._release(arrival)
         state.counts[f"message {verdict.value}"] += 1
         if verdict is Verdict.REJECT:

@@ -60,8 +60,10 @@ class Meshes:
         return topic in self._meshes
 
     def subscribed(self, topic: str, peer: PeerId, now: float) -> None:
-        """A peer has subscribed to one of our topics: if the mesh is small, it is at once in it."""
-        mesh = self._meshes[topic]
+        """A peer has spoken of a topic: if it is subscribed and our mesh is small, graft it."""
+        mesh, known = self._meshes.get(topic), self._state.peers.get(peer)
+        if mesh is None or known is None or topic not in known.topics:
+            return
         if len(mesh) < self._degrees.low and self._fits(topic, peer, now):
             self._graft(topic, peer, now)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import define, frozen
 
 from ._actions import Priority
-from ._errors import Duplicate, NoPeersSubscribedToTopic
+from ._errors import NoPeersSubscribedToTopic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,11 +51,9 @@ class Publishing:
         self._gossip = gossip
         self._fanout: dict[str, _Fanout] = {}
 
-    def publish(self, message: WireMessage, now: float) -> Publication:
-        """Send a message; raises `Duplicate` and `NoPeersSubscribedToTopic`."""
-        state, message_id = self._state, self._state.message_id(message)
-        if message_id in state.seen:
-            raise Duplicate(message_id)
+    def publish(self, message: WireMessage, message_id: MessageId, now: float) -> Publication:
+        """Send a new message; raises `NoPeersSubscribedToTopic`."""
+        state = self._state
         chosen = dict.fromkeys(self._recipients(message.topic, now))
         if not chosen:
             raise NoPeersSubscribedToTopic(message.topic)

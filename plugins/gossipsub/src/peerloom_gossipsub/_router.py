@@ -9,7 +9,7 @@ from peerloom import PeerId
 from ._actions import Connect, PeerJoined, PeerLeft, Version
 from ._arrivals import Arrivals
 from ._encode import RPC_OVERHEAD_BYTES
-from ._errors import MessageTooLarge
+from ._errors import Duplicate, MessageTooLarge
 from ._gossip import Gossip
 from ._mesh import EXCHANGED_PEERS, Meshes
 from ._publishing import Publishing
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._message_ids import MessageIdFunction
     from ._peers import PeerState
     from ._publishing import Publication
-    from ._rpc import MessageId, Prune, Rpc, WireMessage
+    from ._rpc import MessageId, Prune, Rpc, Subscription, WireMessage
     from ._selection import Chance
     from ._signing import Author
 
@@ -97,10 +97,12 @@ class Router:
         if malformed := rpc.skipped.get("message malformed"):
             state.scores.offend(peer, malformed)
         for subscription in rpc.subscriptions:
-            self._on_subscription(peer, known, subscription.topic, now, on=subscription.subscribed)
+            self._on_subscription(peer, known, subscription)
         for message in rpc.messages:
             self._on_message(peer, known, message, now)
         self._on_control(peer, known, rpc, now)
+        for subscription in rpc.subscriptions:  # not before a PRUNE in the same RPC is heard
+            self._meshes.subscribed(subscription.topic, peer, now)
 
     def offend(self, peer: PeerId, count: float = 1) -> None:
         """A peer has misbehaved in a way that only the caller sees: bytes that are no RPC."""
@@ -122,7 +124,10 @@ class Router:
         size, most = len(message.raw) + RPC_OVERHEAD_BYTES, self._state.config.max_message_bytes
         if size > most:
             raise MessageTooLarge(size, most)
-        return self._publishing.publish(message, now)
+        message_id = self._state.message_id(message)
+        if message_id in self._state.seen or message_id in self._arrivals.unjudged:
+            raise Duplicate(message_id)
+        return self._publishing.publish(message, message_id, now)
 
     def subscribe(self, topic: str, now: float) -> bool:
         """Hear a topic; gives whether that is new."""
@@ -197,22 +202,19 @@ class Router:
         """Messages that wait to be verified and judged; past the config's bound, read no more."""
         return self._arrivals.pending_bytes
 
-    def _on_subscription(
-        self, peer: PeerId, known: PeerState, topic: str, now: float, *, on: bool
-    ) -> None:
-        if on == (topic in known.topics):
+    def _on_subscription(self, peer: PeerId, known: PeerState, subscription: Subscription) -> None:
+        topic = subscription.topic
+        if subscription.subscribed == (topic in known.topics):
             return
         known.subscription_changes += 1
         bound = self._state.config.max_topics_per_peer
         if known.subscription_changes > 2 * bound:
             self._state.counts["subscription changes too many"] += 1
             return
-        if not on:
+        if not subscription.subscribed:
             self._unsubscribe(peer, topic)
         elif topic in self._meshes or len(known.topics) < bound:
             self._subscribe(peer, topic)
-            if topic in self._meshes:
-                self._meshes.subscribed(topic, peer, now)
         else:
             self._state.counts["subscriptions of a peer too many"] += 1
 
