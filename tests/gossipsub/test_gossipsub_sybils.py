@@ -95,10 +95,10 @@ def test_with_scores_every_honest_message_reaches_every_honest_node(flood):
     for node in network.nodes:
         own = MESSAGES // 2 if node in network.nodes[:2] else 0
         assert len(node.delivered) == len(set(node.delivered)) == MESSAGES - own
-    assert share_of_sybils(network) < 0.5
+    assert share_of_sybils(network) < 0.1
 
 
-def test_without_scores_the_sybils_have_most_of_every_mesh():
+def test_without_scores_the_sybils_stay_in_every_mesh():
     network = besieged(UNSCORED, flood=False)
 
-    assert share_of_sybils(network) > 0.5
+    assert share_of_sybils(network) > 0.4
