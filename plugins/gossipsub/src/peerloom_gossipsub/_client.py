@@ -1,0 +1,77 @@
+"""Gossipsub: the gossipsub plugin's commands as methods."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ._commands import (
+    MeshPeers,
+    MeshStats,
+    Publish,
+    SetPeerScore,
+    SetValidator,
+    Subscribe,
+    SubscribedPeers,
+    Unsubscribe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from peerloom import NetworkClient, PeerId
+
+    from ._commands import Published, Validator
+
+
+class Gossipsub:
+    """Publish to topics and hear them: ``Gossipsub(node.client)``.
+
+    What is heard comes as `Message`: ``async with node.client.events(Message) as messages``.
+    """
+
+    def __init__(self, client: NetworkClient) -> None:
+        """Use a node's gossipsub plugin; raises `NoHandler` if it has none."""
+        client.require(Publish)
+        self._client = client
+
+    async def subscribe(self, topic: str) -> bool:
+        """Hear a topic; gives whether that is new."""
+        return await self._client.call(Subscribe(topic))
+
+    async def unsubscribe(self, topic: str) -> bool:
+        """Hear it no more; gives whether it was heard."""
+        return await self._client.call(Unsubscribe(topic))
+
+    async def publish(self, topic: str, data: bytes) -> Published:
+        """Publish a message; returns when it is queued for every peer that it goes to.
+
+        A peer whose queue stays full is skipped, and counted in the answer. Raises
+        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `Duplicate`.
+        """
+        return await self._client.call(Publish(topic, data))
+
+    async def mesh_peers(self, topic: str) -> tuple[PeerId, ...]:
+        """The peers of a topic's mesh: those that get every message from this node."""
+        return await self._client.call(MeshPeers(topic))
+
+    async def subscribed_peers(self, topic: str) -> tuple[PeerId, ...]:
+        """The connected peers that are subscribed to a topic, in the mesh or not."""
+        return await self._client.call(SubscribedPeers(topic))
+
+    async def mesh_stats(self) -> Mapping[str, int]:
+        """How many peers the mesh of each of this node's topics has."""
+        return await self._client.call(MeshStats())
+
+    async def set_peer_score(self, peer: PeerId, score: float) -> None:
+        """Tell what the application thinks of a peer; 0 for nothing."""
+        await self._client.call(SetPeerScore(peer, score))
+
+    @asynccontextmanager
+    async def validate(self, topic: str, validator: Validator) -> AsyncGenerator[None, None]:
+        """Judge the topic's messages by an async function while the block lasts."""
+        await self._client.call(SetValidator(topic, validator))
+        try:
+            yield
+        finally:
+            await self._client.call(SetValidator(topic, None))

@@ -1,0 +1,95 @@
+"""Commands that the gossipsub plugin answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from peerloom.plugin import Command, PeerId
+
+from ._actions import Verdict
+
+if TYPE_CHECKING:
+    from ._events import Message
+
+Validator = Callable[["Message"], Awaitable[Verdict]]
+
+
+@frozen
+class Published:
+    """What became of a message.
+
+    Attributes:
+        message_id: what all peers of the topic know it by.
+        sent: for how many peers it is queued.
+        skipped: how many peers were too slow to take it.
+    """
+
+    message_id: bytes
+    sent: int
+    skipped: int
+
+
+@frozen
+class Subscribe(Command[bool]):
+    """Hear a topic; the answer is whether that is new."""
+
+    topic: str
+
+
+@frozen
+class Unsubscribe(Command[bool]):
+    """Hear a topic no more; the answer is whether it was heard."""
+
+    topic: str
+
+
+@frozen
+class Publish(Command[Published]):
+    """Publish a message; answered when it is queued for every peer that it goes to.
+
+    Raises `NoPeersSubscribedToTopic`, `MessageTooLarge`, `Duplicate`.
+    """
+
+    topic: str
+    data: bytes
+
+
+@frozen
+class MeshPeers(Command[tuple[PeerId, ...]]):
+    """The peers of a topic's mesh."""
+
+    topic: str
+
+
+@frozen
+class SubscribedPeers(Command[tuple[PeerId, ...]]):
+    """The connected peers that are subscribed to a topic."""
+
+    topic: str
+
+
+@frozen
+class MeshStats(Command[Mapping[str, int]]):
+    """How many peers the mesh of each of this node's topics has."""
+
+
+@frozen
+class SetPeerScore(Command[None]):
+    """Tell what the application thinks of a peer; 0 for nothing."""
+
+    peer: PeerId
+    score: float
+
+
+@frozen
+class SetValidator(Command[None]):
+    """Judge the messages of a topic by an async function; None accepts them all.
+
+    A validator that raises, or is slower than `validation_seconds`, has ignored the message.
+    """
+
+    topic: str
+    validator: Validator | None = field(eq=False)

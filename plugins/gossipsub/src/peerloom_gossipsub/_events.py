@@ -1,0 +1,76 @@
+"""What an application hears from the gossipsub plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from peerloom import Event
+
+if TYPE_CHECKING:
+    from peerloom import PeerId
+
+
+@frozen
+class Message(Event):
+    """A message of a topic that this node is subscribed to; it comes once.
+
+    Attributes:
+        topic: the topic.
+        source: who published it, or None where it does not say.
+        data: what was published.
+        message_id: what all peers of the topic know it by.
+        sequence: its author's number for it, or None.
+        received_from: the peer that brought it first.
+    """
+
+    topic: str
+    source: PeerId | None
+    data: bytes
+    message_id: bytes
+    sequence: int | None
+    received_from: PeerId
+
+
+@frozen
+class Subscribed(Event):
+    """This node has subscribed to a topic."""
+
+    topic: str
+
+
+@frozen
+class Unsubscribed(Event):
+    """This node is not subscribed to a topic any more."""
+
+    topic: str
+
+
+@frozen
+class PeerSubscribed(Event):
+    """A connected peer has subscribed to a topic."""
+
+    peer: PeerId
+    topic: str
+
+
+@frozen
+class PeerUnsubscribed(Event):
+    """A peer is not subscribed to a topic any more, or has gone."""
+
+    peer: PeerId
+    topic: str
+
+
+@frozen
+class SlowPeer(Event):
+    """A peer has not taken a message of this node in time, and does not get it.
+
+    Attributes:
+        peer: who.
+        waiting_bytes: what waits for it.
+    """
+
+    peer: PeerId
+    waiting_bytes: int

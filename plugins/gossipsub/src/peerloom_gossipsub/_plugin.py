@@ -1,0 +1,92 @@
+"""The entry point: `plugin`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
+
+from ._behaviour import GossipsubBehaviour
+from ._commands import (
+    MeshPeers,
+    MeshStats,
+    Publish,
+    SetPeerScore,
+    SetValidator,
+    Subscribe,
+    SubscribedPeers,
+    Unsubscribe,
+)
+from ._config import GossipsubConfig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from peerloom.plugin import Behaviour, CommandHandler, EventHandler, PluginContext
+
+
+class GossipsubPlugin:
+    """Publishes to topics and hears them."""
+
+    info = PluginInfo("gossipsub", provides=frozenset({"pubsub"}))
+
+    def __init__(self) -> None:
+        self._behaviours: dict[PluginContext, GossipsubBehaviour] = {}
+
+    @hookimpl
+    def peerloom_config_sections(self) -> list[ConfigSection]:
+        """Its settings."""
+        return [ConfigSection("gossipsub", GossipsubConfig, "Topics and their messages")]
+
+    @hookimpl
+    def peerloom_setup(self, ctx: PluginContext) -> None:
+        """Build the state of one life in one node."""
+        self._behaviours[ctx] = GossipsubBehaviour(ctx)
+
+    @hookimpl
+    def peerloom_behaviours(self, ctx: PluginContext) -> list[Behaviour]:
+        """The protocols that it serves."""
+        return [self._behaviours[ctx]]
+
+    @hookimpl
+    def peerloom_event_handlers(self, ctx: PluginContext) -> list[EventHandler]:
+        """What it hears."""
+        return self._behaviours[ctx].event_handlers()
+
+    @hookimpl
+    def peerloom_command_handlers(self, ctx: PluginContext) -> list[CommandHandler]:
+        """What it answers."""
+        behaviour = self._behaviours[ctx]
+        return [
+            Subscribe.handled_by(behaviour.subscribe),
+            Unsubscribe.handled_by(behaviour.unsubscribe),
+            Publish.handled_by(behaviour.publish),
+            MeshPeers.handled_by(behaviour.mesh_peers),
+            SubscribedPeers.handled_by(behaviour.subscribed_peers),
+            MeshStats.handled_by(behaviour.mesh_stats),
+            SetPeerScore.handled_by(behaviour.set_peer_score),
+            SetValidator.handled_by(behaviour.set_validator),
+        ]
+
+    @hookimpl
+    def peerloom_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:
+        """What is open while it runs."""
+        return self._lifespan(ctx)
+
+    @hookimpl
+    def peerloom_status(self, ctx: PluginContext) -> Mapping[str, Any]:
+        """Its counters."""
+        return self._behaviours[ctx].status()
+
+    @asynccontextmanager
+    async def _lifespan(self, ctx: PluginContext) -> AsyncGenerator[None, None]:
+        self._behaviours[ctx].start()
+        try:
+            yield
+        finally:
+            self._behaviours.pop(ctx).stop()
+
+
+plugin = GossipsubPlugin()
