@@ -5,13 +5,16 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from peerloom import PeerConnected
+from peerloom import PeerConnected, StreamReset
 from peerloom.testing import Nodes, no_leaks
 from peerloom_gossipsub._actions import Verdict
 from peerloom_gossipsub._client import Gossipsub
+from peerloom_gossipsub._encode import framed
 from peerloom_gossipsub._errors import NoPeersSubscribedToTopic
 from peerloom_gossipsub._events import Message, PeerSubscribed
 from peerloom_gossipsub._plugin import plugin
+from peerloom_gossipsub._rpc import Subscription
+from tests.gossipsub.foreign import MESHSUB, Ear, ForeignPlugin, say
 
 LIMIT_SECONDS = 20.0
 
@@ -74,3 +77,42 @@ async def test_a_validator_decides_what_is_heard():
                 await at_ann.publish("news", b"bad")
                 await at_ann.publish("news", b"good")
                 assert (await heard.next(Message)).data == b"good"
+
+
+async def beside_a_foreigner(nodes):
+    foreign = ForeignPlugin()
+    [node] = await nodes(plugins=[plugin], settings={"gossipsub": {"heartbeat_seconds": 0.1}})
+    [other] = await nodes(plugins=[foreign])
+    client = Gossipsub(node.client)
+    await client.subscribe("news")
+    heard = nodes.record(node, Message, PeerSubscribed)
+    await nodes.connect(other, node)
+    voice = await other.client.open_stream(node.peer_id, MESHSUB)
+    await say(voice, subscriptions=[Subscription("news", subscribed=True)])
+    await heard.next(PeerSubscribed)
+    return client, foreign, voice, heard
+
+
+async def test_advisory_19_a_stream_that_the_other_side_resets_is_opened_again():
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            client, foreign, _, _ = await beside_a_foreigner(nodes)
+            for number in range(3):
+                stream = await foreign.stream(number)
+                ear = Ear(stream)
+                assert (await ear.next("subscriptions")).topic == "news"
+                await client.publish("news", bytes([number]))
+                assert (await ear.next("messages")).data == bytes([number])
+                stream.reset()
+
+
+async def test_a_graft_by_hand_makes_a_mesh_and_bytes_that_are_no_rpc_end_the_stream():
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            client, foreign, voice, _ = await beside_a_foreigner(nodes)
+            ear = Ear(await foreign.stream(0))
+            assert await ear.next("graft") == "news"
+            assert len(await client.mesh_peers("news")) == 1
+            await voice.send(framed(b"\xff" * 100))
+            with pytest.raises(StreamReset):
+                await voice.receive()

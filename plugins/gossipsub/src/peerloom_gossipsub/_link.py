@@ -35,6 +35,7 @@ class PeerLink:
         self._room = anyio.Event()
         self._scope = anyio.CancelScope()
         self._is_broken = False
+        self._unsent: list[bytes] = []
 
     def offer(self, priority: Priority, frames: Sequence[bytes]) -> bool:
         """Queue frames; gives whether there was room."""
@@ -99,13 +100,20 @@ class PeerLink:
 
     async def _write(self, stream: Stream) -> None:
         while not self._is_broken:
-            frames = self._queue.pull(_WRITE_BYTES)
-            if frames:
+            if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
+                self._unsent = self._unsent or pulled
                 self._room.set()
-                try:
-                    await stream.send(b"".join(frames))
-                except STREAM_FAILURES:
+                if not await self._sent(stream):
                     return
             else:
                 self._wake = anyio.Event()
                 await self._wake.wait()
+
+    async def _sent(self, stream: Stream) -> bool:
+        # What a broken stream has not taken goes out on the next one: twice does no harm.
+        try:
+            await stream.send(b"".join(self._unsent))
+        except STREAM_FAILURES:
+            return False
+        self._unsent = []
+        return True
