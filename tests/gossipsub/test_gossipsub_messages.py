@@ -28,7 +28,7 @@ from tests.gossipsub.alone import (
 from tests.gossipsub.peers import peer
 from tests.gossipsub.routers import anonymous
 
-SIGNED = {"signing": "strict-sign", "message_id": "go-js"}
+SIGNED = {"signing": "strict-sign", "message_id": "go"}
 
 
 def ids(*numbers):

@@ -181,12 +181,22 @@ def test_ids_are_those_of_the_other_implementations():
     signed, anonymous = publish(), publish(policy=ANONYMOUS)
     peer = keys().peer_id
 
-    assert MESSAGE_IDS["go-js"](signed) == bytes(peer) + SEQUENCE.to_bytes(8, "big")
+    assert MESSAGE_IDS["go"](signed) == bytes(peer) + SEQUENCE.to_bytes(8, "big")
+    assert MESSAGE_IDS["js"](signed) == bytes(peer)[2:] + SEQUENCE.to_bytes(8, "big")
+    by_rsa = publish("rsa")
+    assert MESSAGE_IDS["js"](by_rsa) == by_rsa.key + SEQUENCE.to_bytes(8, "big")
     assert MESSAGE_IDS["rust"](signed) == f"{peer}{SEQUENCE}".encode()
     assert MESSAGE_IDS["rust"](anonymous) == b"15R0"
     assert MESSAGE_IDS["data-hash"](anonymous) == hashlib.sha256(b"hello").digest()
 
 
-def test_the_rust_id_of_a_nonsensical_author_is_refused():
+@pytest.mark.parametrize("name", ["rust", "js"])
+def test_a_nonsensical_author_has_no_id(name):
     with pytest.raises(MalformedMessage):
-        MESSAGE_IDS["rust"](decode_message(encode_message("topic", b"", b"nobody")))
+        MESSAGE_IDS[name](decode_message(encode_message("topic", b"", b"nobody")))
+
+
+def test_an_author_without_a_key_has_no_id_as_js_makes_it():
+    unsigned = decode_message(encode_message("topic", b"", bytes(keys("rsa").peer_id), bytes(8)))
+    with pytest.raises(MalformedMessage):
+        MESSAGE_IDS["js"](unsigned)

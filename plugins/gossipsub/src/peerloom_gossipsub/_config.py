@@ -58,7 +58,7 @@ class GossipsubConfig:
 
     Attributes:
         signing: strict-sign, strict-no-sign, lax-sign or lax-no-sign.
-        message_id: how messages are told apart: go-js, rust or data-hash. All peers of a topic
+        message_id: how messages are told apart: go, js, rust or data-hash. All peers of a topic
             must do it alike.
         degrees: how many peers a mesh has.
         score: how peers are scored.
@@ -88,7 +88,7 @@ class GossipsubConfig:
     """
 
     signing: SigningPolicy = field(default=SigningPolicy.STRICT_SIGN, converter=SigningPolicy)
-    message_id: str = "go-js"
+    message_id: str = "go"
     degrees: Degrees = field(factory=Degrees)
     score: ScoreParams = field(factory=ScoreParams)
     explicit_peers: tuple[PeerId, ...] = field(default=(), converter=tuple[PeerId, ...])

@@ -22,8 +22,19 @@ _RUST_NOBODY: Final = PeerId(b"\x00\x01\x00")  # whom rust-libp2p takes for the 
 
 
 def source_and_sequence(message: WireMessage) -> MessageId:
-    """The author's id and its number for the message: the default of go, js and py-libp2p."""
+    """The author's id and its number for the message: the default of go and py-libp2p."""
     return (message.source or b"") + (message.sequence or b"")
+
+
+def key_and_sequence(message: WireMessage) -> MessageId:
+    """The author's public key and its number for the message: js-libp2p's default.
+
+    Raises `MalformedMessage` when there is neither an author nor a key.
+    """
+    key = _source_of(message).inline_public_key() or message.key
+    if key is None:
+        raise MalformedMessage("a message holds no key of its author")
+    return key + (message.sequence or b"")
 
 
 def rust_source_and_sequence(message: WireMessage) -> MessageId:
@@ -31,10 +42,7 @@ def rust_source_and_sequence(message: WireMessage) -> MessageId:
 
     Raises `MalformedMessage` when the author is no peer id.
     """
-    try:
-        source = PeerId(message.source) if message.source else _RUST_NOBODY
-    except ValueError:
-        raise MalformedMessage("a message's author is no peer id") from None
+    source = _source_of(message) if message.source else _RUST_NOBODY
     return f"{source}{int.from_bytes(message.sequence or b'', 'big')}".encode()
 
 
@@ -44,8 +52,16 @@ def data_hash(message: WireMessage) -> MessageId:
 
 
 MESSAGE_IDS: Final[Mapping[str, MessageIdFunction]] = {
-    "go-js": source_and_sequence,
+    "go": source_and_sequence,
+    "js": key_and_sequence,
     "rust": rust_source_and_sequence,
     "data-hash": data_hash,
 }
 NEEDS_NO_AUTHOR: Final = frozenset({"data-hash"})
+
+
+def _source_of(message: WireMessage) -> PeerId:
+    try:
+        return PeerId(message.source or b"")
+    except ValueError:
+        raise MalformedMessage("a message's author is no peer id") from None
