@@ -11,7 +11,7 @@ from peerloom_gossipsub._actions import Verdict
 from peerloom_gossipsub._client import Gossipsub
 from peerloom_gossipsub._encode import framed
 from peerloom_gossipsub._errors import NoPeersSubscribedToTopic
-from peerloom_gossipsub._events import Message, PeerSubscribed
+from peerloom_gossipsub._events import Message, PeerSubscribed, SlowPeer
 from peerloom_gossipsub._plugin import plugin
 from peerloom_gossipsub._rpc import Subscription
 from tests.gossipsub.foreign import MESHSUB, Ear, ForeignPlugin, say
@@ -19,8 +19,8 @@ from tests.gossipsub.foreign import MESHSUB, Ear, ForeignPlugin, say
 LIMIT_SECONDS = 20.0
 
 
-async def meshed(nodes, count):
-    made = await nodes(count, plugins=[plugin])
+async def meshed(nodes, count, **settings):
+    made = await nodes(count, plugins=[plugin], settings={"gossipsub": settings})
     clients = [Gossipsub(node.client) for node in made]
     heard = [nodes.record(node, Message, PeerSubscribed, PeerConnected) for node in made]
     for client in clients:
@@ -79,13 +79,32 @@ async def test_a_validator_decides_what_is_heard():
                 assert (await heard.next(Message)).data == b"good"
 
 
-async def beside_a_foreigner(nodes):
+async def test_a_validator_that_fails_or_never_answers_has_ignored_the_message():
+    async def judge(message):
+        if message.data == b"raise":
+            raise RuntimeError("on purpose")
+        if message.data == b"sleep":
+            await anyio.sleep_forever()
+        return Verdict.ACCEPT
+
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            quick = {"validation_seconds": 0.1, "max_pending_messages": 1}
+            _, (at_ann, at_ben), (_, heard) = await meshed(nodes, 2, **quick)
+            async with at_ben.validate("news", judge):
+                for data in (b"raise", b"sleep", b"sleep", b"sleep", b"good"):
+                    await at_ann.publish("news", data)
+                assert (await heard.next(Message)).data == b"good"
+
+
+async def beside_a_foreigner(nodes, **settings):
     foreign = ForeignPlugin()
-    [node] = await nodes(plugins=[plugin], settings={"gossipsub": {"heartbeat_seconds": 0.1}})
+    settings = {"heartbeat_seconds": 0.1} | settings
+    [node] = await nodes(plugins=[plugin], settings={"gossipsub": settings})
     [other] = await nodes(plugins=[foreign])
     client = Gossipsub(node.client)
     await client.subscribe("news")
-    heard = nodes.record(node, Message, PeerSubscribed)
+    heard = nodes.record(node, Message, PeerSubscribed, SlowPeer)
     await nodes.connect(other, node)
     voice = await other.client.open_stream(node.peer_id, MESHSUB)
     await say(voice, subscriptions=[Subscription("news", subscribed=True)])
@@ -116,3 +135,37 @@ async def test_a_graft_by_hand_makes_a_mesh_and_bytes_that_are_no_rpc_end_the_st
             await voice.send(framed(b"\xff" * 100))
             with pytest.raises(StreamReset):
                 await voice.receive()
+
+
+async def test_a_peer_that_does_not_read_is_skipped_and_told_of():
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            bounds = {"slow_peer_seconds": 0.2, "max_queue_bytes": 500_000}
+            client, foreign, _, heard = await beside_a_foreigner(nodes, **bounds)
+            await foreign.stream(0)
+            skipped = 0
+            while not skipped:
+                published = await client.publish("news", bytes(300_000))
+                skipped = published.skipped
+            slow = await heard.next(SlowPeer)
+
+            assert (published.sent, published.skipped) == (0, 1)
+            assert slow.waiting_bytes <= 500_000
+
+
+async def test_many_who_wait_for_a_slow_peer_all_get_their_turn():
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            client, foreign, _, _ = await beside_a_foreigner(nodes, max_queue_bytes=200_000)
+            ear = Ear(await foreign.stream(0))
+            answers = []
+
+            async def publish(number):
+                answers.append(await client.publish("news", bytes([number]) * 150_000))
+
+            async with anyio.create_task_group() as tasks:
+                for number in range(30):
+                    tasks.start_soon(publish, number)
+                got = {(await ear.next("messages")).data[0] for _ in range(30)}
+            assert got == set(range(30))
+            assert all(each.sent == 1 for each in answers)

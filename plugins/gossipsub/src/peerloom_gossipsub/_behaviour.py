@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     )
     from ._config import GossipsubConfig
 
+_LOG = logging.getLogger("peerloom.gossipsub")
 _READ_BYTES = 262_144
 _MALFORMED_OFFENCES = 10  # bytes that are no RPC: twice, and the peer is graylisted
 
@@ -249,9 +251,16 @@ class GossipsubBehaviour(Behaviour):
         self._act()
 
     async def _wait_for_room(self) -> None:
-        while self._router.pending_bytes > self._config.max_pending_bytes:
-            self._room = anyio.Event()
+        while self._is_full():
+            if self._room.is_set():  # others may wait for it already
+                self._room = anyio.Event()
             await self._room.wait()
+
+    def _is_full(self) -> bool:
+        return (
+            self._router.pending_bytes > self._config.max_pending_bytes
+            or self._router.pending_messages > self._config.max_pending_messages
+        )
 
     def _act(self) -> None:
         for action in self._router.take():
@@ -302,8 +311,11 @@ class GossipsubBehaviour(Behaviour):
 
     async def _validate(self, validator: Validator, arrival: Arrival) -> None:
         verdict = Verdict.IGNORE
-        with anyio.move_on_after(self._config.validation_seconds):
-            verdict = await validator(_message(arrival))
+        try:
+            with anyio.move_on_after(self._config.validation_seconds):
+                verdict = await validator(_message(arrival))
+        except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
+            _LOG.exception("the validator of %r failed", arrival.message.topic)
         self._judged(arrival, verdict)
 
     def _judged(self, arrival: Arrival, verdict: Verdict) -> None:

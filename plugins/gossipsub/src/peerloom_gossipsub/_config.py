@@ -81,6 +81,7 @@ class GossipsubConfig:
         max_topics_per_peer: topics of which this node remembers that a peer is subscribed.
         max_pending_bytes: messages that wait to be verified and judged; peers wait while it is
             more.
+        max_pending_messages: how many these may be.
         max_rpc_bytes: the largest RPC that is read; js-libp2p sends up to 2 MiB.
         max_queue_bytes: what may wait to be sent to one peer.
         slow_peer_seconds: how long a full queue is waited for, then that peer is left out.
@@ -108,6 +109,7 @@ class GossipsubConfig:
     max_message_bytes: int = field(default=_MIB, validator=_SOME)
     max_topics_per_peer: int = field(default=1024, validator=_SOME)
     max_pending_bytes: int = field(default=16 * _MIB, validator=_SOME)
+    max_pending_messages: int = field(default=8192, validator=_SOME)
     max_rpc_bytes: int = field(default=4 * _MIB, validator=_SOME)
     max_queue_bytes: int = field(default=8 * _MIB, validator=_SOME)
     slow_peer_seconds: float = field(default=5.0, validator=_SECONDS)

@@ -49,7 +49,8 @@ class PeerLink:
         """Queue frames as soon as there is room, unless that takes too long."""
         with anyio.move_on_after(seconds):
             while not self.offer(priority, frames):
-                self._room = anyio.Event()
+                if self._room.is_set():  # others may wait for it already
+                    self._room = anyio.Event()
                 await self._room.wait()
             return True
         return False

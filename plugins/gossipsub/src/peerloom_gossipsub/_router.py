@@ -202,6 +202,11 @@ class Router:
         """Messages that wait to be verified and judged; past the config's bound, read no more."""
         return self._arrivals.pending_bytes
 
+    @property
+    def pending_messages(self) -> int:
+        """How many these are."""
+        return len(self._arrivals)
+
     def _on_subscription(self, peer: PeerId, known: PeerState, subscription: Subscription) -> None:
         topic = subscription.topic
         if subscription.subscribed == (topic in known.topics):
