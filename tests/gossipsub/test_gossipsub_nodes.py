@@ -7,11 +7,15 @@ import pytest
 
 from peerloom import PeerConnected, StreamReset
 from peerloom.testing import Nodes, no_leaks
-from peerloom_gossipsub._actions import Verdict
-from peerloom_gossipsub._client import Gossipsub
+from peerloom_gossipsub import (
+    Gossipsub,
+    Message,
+    NoPeersSubscribedToTopic,
+    PeerSubscribed,
+    SlowPeer,
+    Verdict,
+)
 from peerloom_gossipsub._encode import framed
-from peerloom_gossipsub._errors import NoPeersSubscribedToTopic
-from peerloom_gossipsub._events import Message, PeerSubscribed, SlowPeer
 from peerloom_gossipsub._plugin import plugin
 from peerloom_gossipsub._rpc import Subscription
 from tests.gossipsub.foreign import MESHSUB, Ear, ForeignPlugin, say

@@ -9,8 +9,7 @@ import pytest
 
 from peerloom import PeerId
 from peerloom.testing import Nodes, until
-from peerloom_gossipsub._client import Gossipsub
-from peerloom_gossipsub._events import Message, PeerSubscribed, PeerUnsubscribed
+from peerloom_gossipsub import Gossipsub, Message, PeerSubscribed, PeerUnsubscribed
 from peerloom_gossipsub._plugin import plugin
 from tests.interop.driver import peer
 from tests.interop.pattern import pattern as chunks
