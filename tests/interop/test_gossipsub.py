@@ -69,3 +69,47 @@ async def test_both_sides_mesh_and_hear_each_other(kind: str, dialler: str) -> N
 async def meshed(client: Gossipsub, other: Peer, them: PeerId, us: PeerId) -> None:
     await until(lambda: client.mesh_peers(TOPIC), lambda peers: them in peers, within=10)
     await until(lambda: other.mesh(TOPIC), lambda peers: str(us) in peers, within=10)
+
+
+@pytest.mark.parametrize("kind", ["js", "go", "rust"])
+async def test_messages_pass_through_us_between_two_of_them(kind: str) -> None:
+    settings = {"gossipsub": {"message_id": IDS[kind]}}
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with (
+            peer(kind, gossipsub={}) as first,
+            peer(kind, gossipsub={}) as second,
+            Nodes() as nodes,
+        ):
+            [node] = await nodes(plugins=[plugin], settings=settings)
+            client = Gossipsub(node.client)
+            await client.subscribe(TOPIC)
+            for other in (first, second):
+                await node.client.dial(other.address)
+                await other.subscribe(TOPIC)
+                await meshed(client, other, PeerId.from_string(other.id), node.peer_id)
+            for author, reader in ((first, second), (second, first)):
+                await author.publish(TOPIC, 1000, SEED)
+                told = await reader.event("message", topic=TOPIC)
+                assert (told["author"], told["from"]) in {
+                    (author.id, str(node.peer_id)),
+                    (author.id, None),
+                }
+
+
+@pytest.mark.parametrize("kind", ["js", "go", "rust"])
+async def test_messages_pass_through_one_of_them_between_two_of_us(kind: str) -> None:
+    settings = {"gossipsub": {"message_id": IDS[kind]}}
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with peer(kind, gossipsub={}) as middle, Nodes() as nodes:
+            ends = await nodes(2, plugins=[plugin], settings=settings)
+            heard = [nodes.record(end, Message) for end in ends]
+            await middle.subscribe(TOPIC)
+            for end in ends:
+                client = Gossipsub(end.client)
+                await client.subscribe(TOPIC)
+                await end.client.dial(middle.address)
+                await meshed(client, middle, PeerId.from_string(middle.id), end.peer_id)
+            await Gossipsub(ends[0].client).publish(TOPIC, b"through")
+            message = await heard[1].next(Message)
+            assert (message.source, message.data) == (ends[0].peer_id, b"through")
+            assert message.received_from == PeerId.from_string(middle.id)
