@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -192,6 +193,30 @@ async def test_a_reset_is_not_an_end() -> None:
         with pytest.raises(StreamReset):  # noqa: PT012
             stream = await asking.client.open_stream(serving.peer_id, "/refuse/1")
             await stream.receive()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_only_a_block_that_ends_well_ends_its_stream_cleanly(fails: bool) -> None:  # noqa: FBT001
+    endings = list[type[Exception]]()
+    over = anyio.Event()
+
+    async def listen(stream) -> None:
+        try:
+            while True:
+                await stream.receive()
+        except (anyio.EndOfStream, StreamReset) as ending:
+            endings.append(type(ending))
+            over.set()
+
+    async with two_nodes(Serving(listen=listen)) as (asking, serving):
+        with suppress(ZeroDivisionError):
+            async with await asking.client.open_stream(serving.peer_id, "/listen/1") as stream:
+                await stream.send(b"half of it")
+                if fails:
+                    raise ZeroDivisionError
+        with anyio.fail_after(5):
+            await over.wait()
+    assert endings == [StreamReset if fails else anyio.EndOfStream]
 
 
 async def test_a_wrong_peer_id_fails_that_address_only() -> None:

@@ -11,6 +11,7 @@ from ._errors import NegotiationFailed, ProtocolNotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from ._endpoint import ConnectionInfo
     from ._links import MuxedStream
@@ -32,7 +33,9 @@ class Stream(ByteStream):
     One that was opened at once (see `NetworkClient.open_stream`) raises `ProtocolNotSupported` from
     the first `receive`, `send_eof` or `aclose` if the other side does not speak the protocol.
 
-    Close it, or use it in ``async with``. One that is dropped instead is reset some seconds later.
+    Close it, or use it in ``async with``: the end of the block closes it, an exception that leaves
+    the block resets it, so that nobody takes a part for the whole. One that is dropped instead is
+    reset some seconds later.
 
     Attributes:
         peer: who is at the other end.
@@ -111,6 +114,21 @@ class Stream(ByteStream):
         """End both halves at once; the other side sees a reset."""
         self._muxed.reset()
         self._finished()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        if exc_type is not None:
+            self.reset()
+            return
+        try:
+            await self.aclose()
+        except BaseException:
+            self.reset()
+            raise
 
     def _finish_if_ended(self) -> None:
         if self._read_ended and self._write_ended:

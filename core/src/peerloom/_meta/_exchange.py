@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -10,8 +9,6 @@ import anyio
 from peerloom._errors import MalformedMessage, PeerloomError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from peerloom._stream import Stream
 
 STREAM_FAILURES: Final = (
@@ -22,17 +19,6 @@ STREAM_FAILURES: Final = (
     TimeoutError,
 )
 """What talking to a peer may raise although nothing on this side is wrong."""
-
-
-@asynccontextmanager
-async def closing(stream: Stream) -> AsyncGenerator[Stream, None]:
-    """Close the stream at the end, or reset it when the body fails or is cancelled."""
-    try:
-        yield stream
-        await stream.aclose()
-    except BaseException:
-        stream.reset()
-        raise
 
 
 async def receive_exactly(stream: Stream, count: int) -> bytes:

@@ -12,7 +12,7 @@ from peerloom._config import ConfigSection, whole_at_least
 from peerloom._errors import MalformedMessage
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
-from ._exchange import closing, receive_exactly
+from ._exchange import receive_exactly
 
 if TYPE_CHECKING:
     from peerloom._stream import Stream
@@ -75,7 +75,7 @@ class PerfPlugin:
         async def measure(command: Perf) -> PerfResult:
             began_at = ctx.runtime.now()
             stream = await ctx.open_stream(command.peer, (PERF_PROTOCOL,))
-            async with closing(stream):
+            async with stream:
                 return await _measure(stream, command, ctx, began_at)
 
         return [Perf.handled_by(measure)]

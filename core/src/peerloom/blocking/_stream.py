@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Stream:
     """A byte stream to a peer, as `peerloom.Stream` is one; iterating gives what arrives.
 
-    ``with`` closes it. One thread may send while another receives.
+    ``with`` closes it, or resets it if an exception leaves the block. One thread may send while
+    another receives.
 
     Args:
         portal: the node that has it.
@@ -90,4 +91,7 @@ class Stream:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            self.reset()
