@@ -15,6 +15,7 @@ from peerloom import (
     KeyPair,
     ListenFailed,
     ListeningOn,
+    MalformedMessage,
     Multiaddr,
     NetworkConfig,
     Node,
@@ -30,7 +31,7 @@ from peerloom._swarm import Swarm
 from tests.core.nodes import LOOPBACK, Serving, echo, heard, two_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 async def test_a_node_listens_when_its_block_begins() -> None:
@@ -193,6 +194,36 @@ async def test_a_reset_is_not_an_end() -> None:
         with pytest.raises(StreamReset):  # noqa: PT012
             stream = await asking.client.open_stream(serving.peer_id, "/refuse/1")
             await stream.receive()
+
+
+def speaking(chunks: Sequence[bytes]) -> Serving:
+    async def speak(stream) -> None:
+        async with stream:
+            for chunk in chunks:
+                await stream.send(chunk)
+
+    return Serving(speak=speak)
+
+
+async def test_exactly_so_many_bytes_are_received_or_it_is_an_error() -> None:
+    async with two_nodes(speaking([b"ab", b"cde", b"f"])) as (asking, serving):
+        stream = await asking.client.open_stream(serving.peer_id, "/speak/1")
+        assert await stream.receive_exactly(4) == b"abcd"
+        assert await stream.receive_exactly(1) == b"e"
+        with pytest.raises(MalformedMessage, match="inside a message"):
+            await stream.receive_exactly(2)
+        with pytest.raises(anyio.EndOfStream):
+            await stream.receive_exactly(2)
+        await stream.aclose()
+
+
+async def test_all_is_received_up_to_a_bound() -> None:
+    async with two_nodes(speaking([b"ab", b"cde"])) as (asking, serving):
+        async with await asking.client.open_stream(serving.peer_id, "/speak/1") as stream:
+            assert await stream.receive_all(5) == b"abcde"
+        async with await asking.client.open_stream(serving.peer_id, "/speak/1") as stream:
+            with pytest.raises(MalformedMessage, match="more than 4 bytes"):
+                await stream.receive_all(4)
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.abc import ByteStream
 
-from ._errors import NegotiationFailed, ProtocolNotSupported
+from ._errors import MalformedMessage, NegotiationFailed, ProtocolNotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,34 @@ class Stream(ByteStream):
         except _ENDINGS:
             self._finished()
             raise
+
+    async def receive_exactly(self, nbytes: int) -> bytes:
+        """So many bytes, never one more.
+
+        Raises `anyio.EndOfStream` at a clean end before the first of them, `MalformedMessage` at
+        one before the last, and what `receive` raises.
+        """
+        received = b""
+        while len(received) < nbytes:
+            try:
+                received += await self.receive(nbytes - len(received))
+            except anyio.EndOfStream:
+                if received:
+                    raise MalformedMessage("the stream ended inside a message") from None
+                raise
+        return received
+
+    async def receive_all(self, max_bytes: int) -> bytes:
+        """Everything until the other side's clean end.
+
+        Raises `MalformedMessage` if that is more than `max_bytes`, and what `receive` raises.
+        """
+        received = bytearray()
+        async for chunk in self:
+            received += chunk
+            if len(received) > max_bytes:
+                raise MalformedMessage(f"more than {max_bytes} bytes came")
+        return bytes(received)
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Send all of it; returns when it is taken over within the receiver's window."""
