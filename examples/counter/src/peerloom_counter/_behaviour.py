@@ -55,13 +55,14 @@ class CounterBehaviour(Behaviour):
         async with await self._ctx.open_stream(peer, [COUNTER_PROTOCOL]) as stream:
             await stream.send(request)
             await stream.send_eof()
-            answer = await receive_all(stream)
+            answer = await stream.receive_all(MAX_BYTES)
         return decode_answer(answer)
 
     async def _serve(self, stream: Stream) -> None:
         with anyio.fail_after(SERVE_SECONDS):
             async with stream:
-                await stream.send(self._answer(await receive_all(stream), stream.peer))
+                request = await stream.receive_all(MAX_BYTES)
+                await stream.send(self._answer(request, stream.peer))
 
     def _answer(self, request: bytes, peer: PeerId) -> bytes:
         by, name = decode_request(request)
@@ -95,13 +96,3 @@ def decode_answer(answer: bytes) -> int:
     if kind == OK and len(rest) == NUMBER_BYTES:
         return int.from_bytes(rest)
     raise MalformedMessage("neither a value nor a refusal")
-
-
-async def receive_all(stream: Stream) -> bytes:
-    """All bytes until the other side's clean end."""
-    received = b""
-    async for chunk in stream:
-        received += chunk
-        if len(received) > MAX_BYTES:
-            raise MalformedMessage(f"a message of more than {MAX_BYTES} bytes")
-    return received
