@@ -68,10 +68,10 @@ class SimulatedNode:
     ) -> None:
         self.name = name
         self.nat = nat
-        self.ip = host.ip
+        self.ip: str = host.ip
         self._host = host
         self.clock_offset_seconds = clock_offset_seconds
-        self.identity = KeyPair.from_seed(world.chance.key_seed(name))
+        self.identity: KeyPair = KeyPair.from_seed(world.chance.key_seed(name))
         self._world = world
         self._plugins = tuple(plugins)
         self._config = evolve(config, identity=self.identity)
