@@ -16,6 +16,7 @@ from peerloom import (
     NodeClosed,
     PeerConnected,
     PeerDisconnected,
+    PluginError,
 )
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 from peerloom.testing import SimulatedNetwork, SimulatedNode
@@ -454,6 +455,34 @@ def test_failing_run_names_its_seed() -> None:
     (note,) = failed.value.__notes__
     assert "SimulatedNetwork(seed=4711)" in note
     assert "node-1" in note
+
+
+def test_note_of_a_failing_run_ends_before_the_nodes_are_stopped() -> None:
+    async def scenario(network: SimulatedNetwork) -> None:
+        ann, ben = await network.start(2)
+        await ann.dial(ben)
+        network._world.write("-", "the last words")
+        raise ValueError("it failed")
+
+    network = SimulatedNetwork()
+    with pytest.raises(ValueError, match="it failed") as failed:
+        network.run(scenario)
+    assert failed.value.__notes__[0].endswith("the last words")
+    assert "ListenerClosed" in str(network.log)
+
+
+def test_installed_plugins_run_where_they_are_named() -> None:
+    async def scenario(network: SimulatedNetwork) -> list[bool]:
+        bare = await network.node().start()
+        named = await network.node(plugins=["stream"]).start()
+        return ["stream" in (await one.client.status())["plugins"] for one in (bare, named)]
+
+    assert SimulatedNetwork().run(scenario) == [False, True]
+
+
+def test_plugin_that_is_not_installed_cannot_be_named() -> None:
+    with pytest.raises(PluginError, match=r"no plugin strem is installed; did you mean stream\?"):
+        SimulatedNetwork().node(plugins=["strem"])
 
 
 def test_node_of_a_simulated_network_is_a_real_one() -> None:

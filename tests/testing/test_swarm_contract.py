@@ -30,7 +30,16 @@ from peerloom.plugin import (
     ProtocolsChanged,
     Role,
 )
-from tests.testing.worlds import ECHO, NOBODY_THERE, Serving, echo, fake_world, real_world
+from tests.testing.worlds import (
+    BABBLE,
+    ECHO,
+    NOBODY_THERE,
+    Serving,
+    babble,
+    echo,
+    fake_world,
+    real_world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
     from peerloom.plugin import PluginContext
     from tests.testing.worlds import World
 
+TIMES = 10  # what depends on the order of tasks goes wrong in one of so many
 LARGE = 4 * 1024 * 1024  # more than windows and buffers hold
 
 
@@ -315,6 +325,33 @@ async def test_half_a_stream_can_be_ended(world: World, ctx: PluginContext) -> N
         await read(stream)
     with pytest.raises((anyio.ClosedResourceError, anyio.BrokenResourceError)):
         await stream.send(b"more")
+
+
+async def test_who_answers_without_having_read_is_heard_all_the_same(
+    world: World, ctx: PluginContext
+) -> None:
+    await dialled(world)
+    serve(ctx, babble)
+
+    for _ in range(TIMES):
+        assert await asked(await ctx.open_stream(world.ben, [BABBLE])) == b"forty-two"
+        assert await asked(await world.ben_opens("/served/1")) == b"forty-two"
+
+
+async def asked(stream: Stream) -> bytes:
+    async with stream:
+        await send_all(stream, b"a question")
+        return await read(stream)
+
+
+async def test_more_than_a_window_for_a_side_that_has_closed_ends_in_a_reset(
+    world: World, ctx: PluginContext
+) -> None:
+    await dialled(world)
+    stream = await ctx.open_stream(world.ben, [BABBLE])
+
+    with anyio.fail_after(5), pytest.raises(StreamReset):
+        await stream.send(bytes(LARGE))
 
 
 async def test_disconnecting_ends_connections_and_their_streams(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peerloom.testing import Bench, FakePeer
 
 ECHO = "/echo/1"
+BABBLE = "/babble/1"
 NOBODY_THERE = Multiaddr("/ip4/127.0.0.1/tcp/1")
 
 
@@ -56,20 +57,20 @@ class Serving(Behaviour):
 
 
 class Serves:
-    """A plugin with one behaviour."""
+    """A plugin with these behaviours."""
 
     info = PluginInfo("serves")
 
-    def __init__(self, behaviour: Behaviour) -> None:
-        self.behaviour = behaviour
+    def __init__(self, *behaviours: Behaviour) -> None:
+        self.behaviours = behaviours
 
     @hookimpl
     def peerloom_behaviours(self):
-        return [self.behaviour]
+        return list(self.behaviours)
 
 
 class World(Protocol):
-    """What a test has: a context over one of the swarms, and ben, who serves `ECHO`."""
+    """A context over one of the swarms, and ben, who serves `ECHO` and `BABBLE`."""
 
     keeper: Keeper
     heard: Recorder
@@ -86,7 +87,7 @@ class FakeWorld:
     def __init__(self, keeper: Keeper, bench: Bench) -> None:
         self.keeper = keeper
         self.heard = bench.heard
-        self._ben: FakePeer = bench.swarm.add_peer("ben", {ECHO: echo}, known=False)
+        self._ben: FakePeer = bench.swarm.add_peer("ben", {ECHO: echo, BABBLE: babble}, known=False)
         self.ben = self._ben.peer_id
         self.ben_addresses = list(self._ben.addresses)
 
@@ -130,7 +131,8 @@ async def real_world() -> AsyncGenerator[World, None]:
     bare = PluginSelection(disabled=("discovery", "identify", "perf", "ping", "stream"))
     async with Nodes() as nodes:
         [ann] = await nodes(plugins=[keeper], selection=bare)
-        [ben] = await nodes(plugins=[Serves(Serving(ECHO, echo))], selection=bare)
+        serves = Serves(Serving(ECHO, echo), Serving(BABBLE, babble))
+        [ben] = await nodes(plugins=[serves], selection=bare)
         yield RealWorld(keeper, nodes.record(ann, Event), ann, ben)
 
 
@@ -138,4 +140,10 @@ async def echo(stream: Stream) -> None:
     """Send back what comes, until it ends."""
     async for chunk in stream:
         await stream.send(chunk)
+    await stream.aclose()
+
+
+async def babble(stream: Stream) -> None:
+    """Speak, and leave without having listened."""
+    await stream.send(b"forty-two")
     await stream.aclose()

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from peerloom._swarm import Surroundings
 
 _FIRST_PORT: Final = 20_000
+_TURNS_OF_AN_ANSWER: Final = 10  # more than a loop takes to wake, and to start who serves a stream
 _LISTENABLE: Final = frozenset({"ip4", "ip6", "memory"})
 
 
@@ -133,6 +134,7 @@ class FakeSwarm:
         stream = _stream(ours, protocol, info, release)
         if not self._around.offer(entry.owner, entry.inbound, stream):
             stream.reset()
+        await _answer()
         return _stream(theirs, protocol, info)
 
     async def depart(self, peer: FakePeer, cause: str) -> int:
@@ -179,6 +181,8 @@ class FakeSwarm:
             raise refusal
         ours, theirs = self._connections.stream_pair(info)
         self._tasks.start_soon(_play, serves[protocol], _stream(theirs, protocol, info))
+        if not optimistic:
+            await _answer()
         return _stream(ours, protocol, info)
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:
@@ -313,6 +317,12 @@ class FakeSwarm:
             if allow_limited or info.limits is None:
                 return info
         raise StreamError(f"only a limited connection leads to {peer}: allow_limited=True")
+
+
+async def _answer() -> None:
+    """Whoever opens a stream waits for an answer: the other side has begun to serve it by then."""
+    for _ in range(_TURNS_OF_AN_ANSWER):
+        await anyio.lowlevel.checkpoint()
 
 
 async def _play(side: Callable[[Stream], Awaitable[None]], stream: Stream) -> None:

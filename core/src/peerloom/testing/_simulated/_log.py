@@ -55,9 +55,9 @@ class EventLog:
         """The SHA-256 of its bytes, in hexadecimal digits."""
         return hashlib.sha256(bytes(self)).hexdigest()
 
-    def last(self, count: int) -> str:
-        """The last lines, as one text."""
-        return "\n".join(self._lines[-count:])
+    def last(self, count: int, before: int | None = None) -> str:
+        """The last lines, or the last of so many first ones, as one text."""
+        return "\n".join(self._lines[:before][-count:])
 
     def of(self, name: str) -> list[str]:
         """The lines of one node."""
