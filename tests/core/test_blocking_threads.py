@@ -193,6 +193,18 @@ def test_run_takes_plain_functions_and_time_limits(node: Node) -> None:
         node.run(lambda: 1 // 0)
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_ends_the_callers_and_not_the_loop(
+    node: Node, kind: type[BaseException]
+) -> None:
+    async def leave() -> None:
+        raise kind(3)
+
+    with pytest.raises(kind, match="3"):
+        node.run(leave)
+    assert node.client.peers() == ()
+
+
 def test_many_threads_call_at_once(anyio_backend: Any) -> None:
     config = NetworkConfig(listen=[LOOPBACK], strict=True)
     serving = Node(config, plugins=[Serving(echo=echo)], backend=anyio_backend)
