@@ -27,6 +27,7 @@ from peerloom._cli._checks._system import check_clock, check_descriptors
 from peerloom._cli._settings import Settings
 from peerloom._config import Limits
 from peerloom._data_folder import hold_data_folder
+from peerloom._identity import create_identity
 from peerloom._runtime import SystemRuntime
 from tests.cli.commands import free_port, install, peerloom
 
@@ -185,9 +186,18 @@ class TestDataFolder:
         key.touch(0o644)
         _, check = check_data_folder(tmp_path, key)
         assert (check.state, check.change) == ("failed", f"chmod 600 {key}")
-        key.chmod(0o600)
+        key.unlink()
+        create_identity(key)
         _, check = check_data_folder(tmp_path, key)
         assert check.state == "ok"
+
+    def test_identity_is_one_that_a_node_can_read(self, tmp_path: Path) -> None:
+        key = tmp_path / "own.key"
+        key.touch(0o600)
+        key.write_text("no key at all")
+        _, check = check_data_folder(tmp_path, key)
+        assert check.state == "failed"
+        assert "is damaged" in check.found
 
 
 class TestPorts:
