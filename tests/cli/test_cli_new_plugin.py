@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -56,6 +57,12 @@ def run(project: Path, *command: str, env: dict[str, str] | None = None) -> str:
 
 def text_of(project: Path) -> str:
     return "\n".join(path.read_text() for path in sorted(project.rglob("*")) if path.is_file())
+
+
+def test_what_to_do_next_is_right_wherever_the_plugin_is(tmp_path: Path) -> None:
+    done = peerloom(tmp_path, "new-plugin", "echo", "--to", "Ann's plugins", cwd=tmp_path)
+    *_, folder = shlex.split(done.stderr)
+    assert (tmp_path / folder / "pyproject.toml").is_file()
 
 
 def test_its_own_tests_pass_on_both_backends(project: Path, wheel: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from peerloom import Stream
     from peerloom.plugin import PluginContext
+    from peerloom.testing._simulated._network import Security
 
 MIB = 1024 * 1024
 SINK = "/sink/1"
@@ -387,6 +388,24 @@ def test_real_node_refuses_plain_security() -> None:
                 await ben.dial(ann)
 
     real.run(scenario)
+
+
+@pytest.mark.parametrize("security", ["plain", "real"])
+def test_nodes_that_dial_each_other_in_the_same_moment_do_not_connect(security: Security) -> None:
+    """A simultaneous open has no listener: no security channel comes about, plain or real."""
+
+    async def scenario(network: SimulatedNetwork) -> None:
+        ann, ben = await network.start(2)
+
+        async def dial(one: SimulatedNode, other: SimulatedNode) -> None:
+            with pytest.raises(DialFailed, match="HandshakeFailed"):
+                await one.dial(other)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dial, ann, ben)
+            tasks.start_soon(dial, ben, ann)
+
+    SimulatedNetwork(security=security).run(scenario)
 
 
 def test_wrong_peer_is_refused() -> None:

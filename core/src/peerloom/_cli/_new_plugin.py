@@ -1,6 +1,7 @@
 """``peerloom new-plugin``: a complete plugin to begin with."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -38,7 +39,8 @@ def new_plugin(name: PluginName, to: Parent = Path()) -> None:
     folder = write_plugin(name, to)
     say(f"wrote {folder}")
     there = folder if folder.is_absolute() else f"./{folder}"  # else pip takes it for a name
-    tell(f"Next:  pip install --editable '{there}[test]'  and  pytest {folder}")
+    installed, tested = shlex.quote(f"{there}[test]"), shlex.quote(str(folder))
+    tell(f"Next:  pip install --editable {installed}  and  pytest {tested}")
 
 
 def write_plugin(name: str, parent: Path) -> Path:
