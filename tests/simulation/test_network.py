@@ -390,24 +390,6 @@ def test_real_node_refuses_plain_security() -> None:
     real.run(scenario)
 
 
-@pytest.mark.parametrize("security", ["plain", "real"])
-def test_nodes_that_dial_each_other_in_the_same_moment_do_not_connect(security: Security) -> None:
-    """A simultaneous open has no listener: no security channel comes about, plain or real."""
-
-    async def scenario(network: SimulatedNetwork) -> None:
-        ann, ben = await network.start(2)
-
-        async def dial(one: SimulatedNode, other: SimulatedNode) -> None:
-            with pytest.raises(DialFailed, match="HandshakeFailed"):
-                await one.dial(other)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(dial, ann, ben)
-            tasks.start_soon(dial, ben, ann)
-
-    SimulatedNetwork(security=security).run(scenario)
-
-
 def test_wrong_peer_is_refused() -> None:
     async def scenario(network: SimulatedNetwork) -> str:
         ann, ben, cid = await network.start(3)
@@ -523,3 +505,28 @@ def test_scenario_that_waits_for_ever_is_ended() -> None:
         network.run(scenario)
     assert "seed=4" in failed.value.__notes__[0]
     assert network.now == 600
+
+
+@pytest.mark.parametrize("security", ["plain", "real"])
+@pytest.mark.parametrize("met_before", [False, True])
+def test_two_that_dial_each_other_at_once_both_get_through(
+    security: Security,
+    met_before: bool,  # noqa: FBT001
+) -> None:
+    """From where they listen, so that their two SYNs make one connection of two diallers."""
+
+    async def scenario(network: SimulatedNetwork) -> None:
+        ann, ben = await network.start(2)
+        if met_before:
+            await ann.dial(ben)
+            await anyio.sleep(5)
+            await ben.crash()
+            await ann.client.disconnect(ben.peer_id)
+            await ben.restart()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ann.dial, ben)
+            tasks.start_soon(ben.dial, ann)
+        assert await ann.client.ping(ben.peer_id)
+        assert await ben.client.ping(ann.peer_id)
+
+    SimulatedNetwork(seed=7, latency=0.1, security=security).run(scenario)
