@@ -78,6 +78,7 @@ class YamuxLink(MuxedLink):
         self._work = self.wakeup()
         self._sending = False
         self._crowded = False
+        self._soon = False
         self._arrived = self.wakeup()
         self._acknowledged = self.wakeup()
         self._read_ended = anyio.Event()
@@ -152,8 +153,9 @@ class YamuxLink(MuxedLink):
             self._end(None)
         await self._over.wait()
 
-    def wake_writer(self) -> None:
-        """There may be something to send."""
+    def wake_writer(self, *, soon: bool = False) -> None:
+        """There may be something to send; `soon`, if nobody is expected to add to it."""
+        self._soon |= soon
         self._work.set()
 
     def flush_now(self) -> bool:
@@ -239,9 +241,11 @@ class YamuxLink(MuxedLink):
 
     async def _let_speak(self) -> None:
         """Whoever spoke may go on, or send it while waiting: one write costs as much as that."""
-        for _ in range(TURNS_TO_SPEAK):
-            if self._session.has_output:
-                await checkpoint()
+        turns = 0
+        while turns < (1 if self._soon else TURNS_TO_SPEAK) and self._session.has_output:
+            turns += 1
+            await checkpoint()
+        self._soon = False
 
     def _cannot_seal(self, error: RecordError) -> None:
         """The nonces are used up, or the reader broke the records."""
