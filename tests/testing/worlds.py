@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import anyio
 from multiaddr import Multiaddr
 
 from peerloom import PluginSelection
-from peerloom.plugin import Behaviour, Event, InboundProtocol, PluginInfo, hookimpl
+from peerloom.plugin import Behaviour, DialCondition, Event, InboundProtocol, PluginInfo, hookimpl
 from peerloom.testing import Nodes, Plugins, Recorder, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from peerloom import Node, PeerId, Stream
+    from peerloom import ConnectionInfo, Node, PeerId, Stream
     from peerloom.plugin import PluginContext
     from peerloom.testing import Bench, FakePeer
 
@@ -147,3 +148,30 @@ async def babble(stream: Stream) -> None:
     """Speak, and leave without having listened."""
     await stream.send(b"forty-two")
     await stream.aclose()
+
+
+async def dialled(world: World, condition: Any = DialCondition.ALWAYS) -> ConnectionInfo:
+    return await world.keeper.context.dial(world.ben, world.ben_addresses, condition)
+
+
+async def echoed(stream: Stream, data: bytes) -> bytes:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_all, stream, data)
+        chunks = [chunk async for chunk in stream]
+    return b"".join(chunks)
+
+
+async def read(stream: Stream) -> bytes:
+    with anyio.fail_after(5):
+        return await stream.receive()
+
+
+async def send_all(stream: Stream, data: bytes) -> None:
+    await stream.send(data)
+    await stream.send_eof()
+
+
+def serve(ctx: PluginContext, handler: Any, protocol: str = "/served/1", **options: Any) -> Serving:
+    behaviour = Serving(protocol, handler, **options)
+    ctx.swarm.install(ctx.name, [behaviour], [])
+    return behaviour

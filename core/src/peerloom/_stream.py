@@ -149,14 +149,10 @@ class Stream(ByteStream):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        if exc_type is not None:
-            self.reset()
-            return
-        try:
+        if exc_type is None:
             await self.aclose()
-        except BaseException:
+        else:
             self.reset()
-            raise
 
     def _finish_if_ended(self) -> None:
         if self._read_ended and self._write_ended:

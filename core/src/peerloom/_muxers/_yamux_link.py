@@ -34,7 +34,8 @@ PROTOCOL_ID: Final = "/yamux/1.0.0"
 # That many may speak for themselves when they were woken at once: one that begins often comes
 # along with the end of another.
 FEW_STREAMS: Final = 2
-# How long the writer waits for more: who has opened a stream speaks in the second turn after it.
+# How long the writer waits for more: between a stream that comes in and what its handler says
+# stand the turns of who accepts it, of the event loop and of the handler.
 TURNS_TO_SPEAK: Final = 3
 
 

@@ -19,8 +19,6 @@ from peerloom._errors import (
     StreamError,
 )
 from peerloom._events import (
-    ExternalAddressConfirmed,
-    ExternalAddressExpired,
     ListenAddressExpired,
     ListenerClosed,
     ListeningOn,
@@ -29,6 +27,7 @@ from peerloom._events import (
 from peerloom._isolation import Seam
 from peerloom._links import Role
 from peerloom._stream import Stream
+from peerloom._swarm._external_addresses import ExternalAddresses
 from peerloom._swarm._keep_alive import KeepAlive
 from peerloom._swarm._protocols import ProtocolTable
 
@@ -87,7 +86,7 @@ class FakeSwarm:
             around, tasks, self._connections, self._known_addresses, self._who_answers
         )
         self._listeners: dict[int, Multiaddr] = {}
-        self._external: dict[Multiaddr, None] = {}
+        self._external = ExternalAddresses(self._around.emit)
         self._ports = count(_FIRST_PORT)
 
     # -- what the test does
@@ -229,19 +228,11 @@ class FakeSwarm:
 
     def add_external_address(self, address: Multiaddr) -> None:
         """Confirm an external address."""
-        bare = split_peer(address)[0]
-        if bare not in self._external:
-            self._external[bare] = None
-            self._around.emit(ExternalAddressConfirmed(bare))
+        self._external.add(address)
 
     def remove_external_address(self, address: Multiaddr) -> bool:
         """Withdraw a confirmed external address; gives whether it was there."""
-        bare = split_peer(address)[0]
-        if bare not in self._external:
-            return False
-        del self._external[bare]
-        self._around.emit(ExternalAddressExpired(bare))
-        return True
+        return self._external.remove(address)
 
     def protocols(self) -> tuple[str, ...]:
         """The protocol ids accepted from others, sorted."""
