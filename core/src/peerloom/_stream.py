@@ -95,7 +95,7 @@ class Stream(ByteStream):
         Raises `anyio.EndOfStream` at a clean end before the first of them, `MalformedMessage` at
         one before the last, and what `receive` raises.
         """
-        received = b""
+        received = bytearray()
         while len(received) < nbytes:
             try:
                 received += await self.receive(nbytes - len(received))
@@ -103,7 +103,7 @@ class Stream(ByteStream):
                 if received:
                     raise MalformedMessage("the stream ended inside a message") from None
                 raise
-        return received
+        return bytes(received)
 
     async def receive_all(self, max_bytes: int) -> bytes:
         """Everything until the other side's clean end.
