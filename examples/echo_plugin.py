@@ -75,20 +75,9 @@ class EchoBehaviour(Behaviour):
     async def _serve(self, stream: Stream) -> None:
         """Serve one stream. What this raises resets the stream, and costs the node nothing."""
         async with stream:
-            data = await read_all(stream, self._config.max_bytes)
+            data = await stream.receive_all(self._config.max_bytes)
             await stream.send(data)
         self._ctx.emit(Echoed(stream.peer, len(data)))
-
-
-async def read_all(stream: Stream, max_bytes: int) -> bytes:
-    """What comes until the end; raises ValueError when it is too long."""
-    data = b""
-    async for chunk in stream:
-        data += chunk
-        if len(data) > max_bytes:
-            stream.reset()
-            raise ValueError(f"{stream.peer} sends more than {max_bytes} bytes")
-    return data
 
 
 class EchoPlugin:
@@ -114,7 +103,7 @@ class EchoPlugin:
             async with await ctx.open_stream(command.peer, [ECHO]) as stream:
                 await stream.send(command.data)
                 await stream.send_eof()
-                return await read_all(stream, len(command.data))
+                return await stream.receive_all(len(command.data))
 
         return [Echo.handled_by(ask)]
 

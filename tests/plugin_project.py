@@ -16,7 +16,7 @@ def wheel_of(project: Path, folder: Path) -> Path:
     command = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
     done = subprocess.run(command, cwd=project, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    [wheel] = folder.glob(f"{project.name.replace('-', '_')}-*.whl")
+    [wheel] = folder.glob("*.whl")
     return wheel
 
 

@@ -27,6 +27,7 @@ from peerloom._cli._checks._system import check_clock, check_descriptors
 from peerloom._cli._settings import Settings
 from peerloom._config import Limits
 from peerloom._data_folder import hold_data_folder
+from peerloom._identity import create_identity
 from peerloom._runtime import SystemRuntime
 from tests.cli.commands import free_port, install, peerloom
 
@@ -91,6 +92,20 @@ class TestSoftware:
         assert "surely-nowhere<2, which is not installed" in check.found
         assert check.change == "pip install 'anyio>=999' 'surely-nowhere<2'"
 
+    def test_what_requires_nonsense_is_told_and_not_a_crash(self, distribution: Path) -> None:
+        require(distribution, "Requires-Dist: this is nonsense!")
+        check = check_requirements("odd")
+        assert check.state == "failed"
+        assert "cannot be read" in check.found
+
+    def test_metadata_that_is_lost_is_told_and_not_a_crash(self, distribution: Path) -> None:
+        half = distribution.parent.with_name("half-1.0.dist-info")
+        half.mkdir()
+        (half / "entry_points.txt").write_text("[peerloom.plugins]\nhalf = half:plugin\n")
+        require(distribution, "Requires-Dist: half>=1")
+        assert "peerloom" in own_distributions()
+        assert "only a part is installed" in check_requirements("odd").found
+
     def test_what_is_not_installed_is_no_failure(self) -> None:
         assert check_requirements("surely-nowhere").state == "warning"
 
@@ -111,6 +126,13 @@ class TestPlugins:
         check = only(check_plugins(Settings(plugin=("steam",))))
         assert check.state == "failed"
         assert "did you mean stream?" in check.found
+
+    def test_cannot_be_looked_at_where_the_file_that_selects_them_is_broken(
+        self, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "config.toml"
+        file.write_text("plugins = 3")
+        assert only(check_plugins(Settings(config=file))).change.startswith("mend that")
 
     def test_that_are_disabled_and_not_there_are_mentioned(self) -> None:
         _, check = check_plugins(Settings(no_plugin=("steam",)))
@@ -164,9 +186,18 @@ class TestDataFolder:
         key.touch(0o644)
         _, check = check_data_folder(tmp_path, key)
         assert (check.state, check.change) == ("failed", f"chmod 600 {key}")
-        key.chmod(0o600)
+        key.unlink()
+        create_identity(key)
         _, check = check_data_folder(tmp_path, key)
         assert check.state == "ok"
+
+    def test_identity_is_one_that_a_node_can_read(self, tmp_path: Path) -> None:
+        key = tmp_path / "own.key"
+        key.touch(0o600)
+        key.write_text("no key at all")
+        _, check = check_data_folder(tmp_path, key)
+        assert check.state == "failed"
+        assert "is damaged" in check.found
 
 
 class TestPorts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -31,7 +32,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("new")
     done = peerloom(folder, "new-plugin", "word-count", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "wrote peerloom-word-count\n")
-    assert "pip install --editable 'peerloom-word-count[test]'" in done.stderr
+    assert "pip install --editable './peerloom-word-count[test]'" in done.stderr
     return folder / "peerloom-word-count"
 
 
@@ -56,6 +57,12 @@ def run(project: Path, *command: str, env: dict[str, str] | None = None) -> str:
 
 def text_of(project: Path) -> str:
     return "\n".join(path.read_text() for path in sorted(project.rglob("*")) if path.is_file())
+
+
+def test_what_to_do_next_is_right_wherever_the_plugin_is(tmp_path: Path) -> None:
+    done = peerloom(tmp_path, "new-plugin", "echo", "--to", "Ann's plugins", cwd=tmp_path)
+    *_, folder = shlex.split(done.stderr)
+    assert (tmp_path / folder / "pyproject.toml").is_file()
 
 
 def test_its_own_tests_pass_on_both_backends(project: Path, wheel: Path, tmp_path: Path) -> None:
@@ -91,6 +98,22 @@ def test_the_wheel_is_typed_and_the_metadata_complete(project: Path, wheel: Path
         "peerloom.plugins": {"word-count": "peerloom_word_count._plugin:plugin"}
     }
     assert metadata["dependencies"][0] == "peerloom>=0.1,<0.2"
+
+
+def test_its_classes_are_named_after_it(project: Path) -> None:
+    source = text_of(project / "src")
+    for kind in ("Behaviour", "Client", "Config", "Plugin"):
+        assert f"class WordCount{kind}" in source
+        assert f"Echo{kind}" not in source
+
+
+def test_what_it_says_to_do_next_can_be_done(tmp_path: Path) -> None:
+    for where in ((), ("--to", str(tmp_path / "there"))):
+        done = peerloom(tmp_path, "new-plugin", "word-count", *where, cwd=tmp_path)
+        wanted = re.search(r"pip install --editable '(.+)\[test\]'", done.stderr)
+        assert wanted is not None
+        assert wanted[1].startswith(("./", "/"))  # pip takes anything else for a name
+        assert (tmp_path / wanted[1] / "pyproject.toml").exists()
 
 
 def test_nothing_is_left_to_fill_in(project: Path) -> None:

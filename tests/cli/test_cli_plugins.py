@@ -21,6 +21,8 @@ from tests.cli.commands import GREEDY, GREETER, install, peerloom
 if TYPE_CHECKING:
     from pathlib import Path
 
+TO_COME = {one.name for one in KNOWN_PLUGINS if one.to_come}
+
 
 def lines(text: str) -> list[list[str]]:
     """What the table says of each plugin: name, state, origin."""
@@ -120,11 +122,20 @@ def test_plugins_tells_of_a_mistyped_name_that_is_left_out(tmp_path: Path) -> No
     assert "strean is disabled, but there is no such plugin; did you mean stream?" in done.stderr
 
 
-def test_plugins_names_those_that_could_be_added(tmp_path: Path) -> None:
-    table, _, offers = peerloom(tmp_path, "plugins").stdout.partition("\n\n")
-    offered = {line.split()[0] for line in offers.splitlines()[1:]}
-    assert not offered & {name for name, *_ in lines(table)}
-    assert offered | set(rows(table)) >= {one.name for one in KNOWN_PLUGINS}
+def test_plugins_names_those_that_could_be_added_and_those_to_come(
+    core_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peerloom._plugins.entry_points", lambda **_: ())
+    table, added, coming = CliRunner().invoke(build_app(), ["plugins"]).output.split("\n\n")
+    assert set(rows(table)) == set(CORE_PLUGINS)
+    assert offers(added) == {one.name for one in KNOWN_PLUGINS if not one.to_come}
+    assert offers(coming) == TO_COME
+    assert "pip" in added
+    assert "pip" not in coming
+
+
+def offers(text: str) -> set[str]:
+    return {line.split()[0] for line in text.splitlines()[1:]}
 
 
 def test_plugins_tells_programs_all_of_it(tmp_path: Path) -> None:
@@ -138,7 +149,9 @@ def test_plugins_tells_programs_all_of_it(tmp_path: Path) -> None:
     assert by_name["ping"]["cause"] == "disabled by the command line"
     assert by_name["greedy"]["state"] == "broken"
     assert by_name["greedy"]["start"] is None
-    assert all(one["does"] and one["distribution"] for one in told["could_be_added"])
+    assert told["could_be_added"] == []
+    assert {one["name"] for one in told["to_come"]} == TO_COME
+    assert all(one["does"] and one["distribution"] for one in told["to_come"])
 
 
 def test_hooks_says_who_implements_which(tmp_path: Path) -> None:
@@ -163,6 +176,22 @@ def test_hooks_names_the_nearest_of_one_that_there_is_not(tmp_path: Path) -> Non
     done = peerloom(tmp_path, "hooks", "peerloom_statsu")
     assert done.returncode == 1
     assert "no hook peerloom_statsu; did you mean peerloom_status?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["nope", "peerloom_nope"])
+def test_hooks_names_them_all_where_none_is_near(name: str) -> None:
+    done = CliRunner().invoke(build_app(), ["hooks", name])
+    every = ", ".join(KNOWN_HOOKS)
+    assert str(done.exception) == f"there is no hook peerloom_nope; there are {every}"
+
+
+@pytest.mark.parametrize("hook", KNOWN_HOOKS)
+def test_each_hook_tells_what_it_takes_or_gives(hook: str) -> None:
+    told = CliRunner().invoke(build_app(), ["hooks", hook]).output.split("\n\n")
+    signature, _, *more, implemented = told
+    assert signature.startswith(hook)
+    assert more
+    assert implemented.startswith("Implemented by ")
 
 
 def test_hooks_tells_programs_all_of_it(tmp_path: Path) -> None:

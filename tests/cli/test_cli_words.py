@@ -33,11 +33,11 @@ def test_a_mistyped_command_names_the_nearest() -> None:
 def test_a_command_of_a_plugin_of_ours_names_what_to_install(
     core_alone: None, word: str, plugin: KnownPlugin
 ) -> None:
-    assert f"{word} comes with peerloom-{plugin.name}: pip install" in told(word)
+    assert f"{word} comes with {plugin.remedy}" in told(word)
 
 
 def test_chat_comes_with_gossipsub(core_alone: None) -> None:
-    assert "chat comes with peerloom-gossipsub: pip install peerloom-gossipsub" in told("chat")
+    assert "chat comes with peerloom-gossipsub, which is still to come" in told("chat")
 
 
 @pytest.mark.parametrize("plugin", KNOWN_PLUGINS, ids=lambda one: one.name)

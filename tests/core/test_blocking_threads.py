@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from peerloom import NetworkConfig, NodeClosed
+from peerloom import ExternalAddressConfirmed, NetworkConfig, NodeClosed
 from peerloom.blocking import Node
 from peerloom.plugin import PluginInfo, hookimpl
 from tests.core.nodes import LOOPBACK, Serving, echo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
+
+    from peerloom.blocking._portal import Backend
 
 THREADS = 16
 SECONDS = 20  # that something takes which cannot fail to come
@@ -193,6 +195,18 @@ def test_run_takes_plain_functions_and_time_limits(node: Node) -> None:
         node.run(lambda: 1 // 0)
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_ends_the_callers_and_not_the_loop(
+    node: Node, kind: type[BaseException]
+) -> None:
+    async def leave() -> None:
+        raise kind(3)
+
+    with pytest.raises(kind, match="3"):
+        node.run(leave)
+    assert node.client.peers() == ()
+
+
 def test_many_threads_call_at_once(anyio_backend: Any) -> None:
     config = NetworkConfig(listen=[LOOPBACK], strict=True)
     serving = Node(config, plugins=[Serving(echo=echo)], backend=anyio_backend)
@@ -246,6 +260,15 @@ async def test_a_node_on_asyncio_runs_beside_a_loop_that_runs_already() -> None:
         other.client.dial(one.addresses[0])
 
         assert other.client.peers() == (one.peer_id,)
+
+
+async def test_events_are_waited_for_beside_a_loop_of_the_other_kind(anyio_backend: Any) -> None:
+    there: Backend = "asyncio" if anyio_backend == "trio" else "trio"
+    with Node(backend=there) as it, it.client.events(ExternalAddressConfirmed) as events:
+        with pytest.raises(TimeoutError):
+            events.next(timeout=0.01)
+        it.client.add_external_address("/ip4/192.0.2.1/tcp/4001")
+        assert isinstance(events.next(timeout=SECONDS), ExternalAddressConfirmed)
 
 
 async def test_a_node_on_trio_is_refused_only_where_trio_runs(anyio_backend: Any) -> None:

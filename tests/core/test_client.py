@@ -60,7 +60,7 @@ class TestNoHandler:
         self, core_alone: None
     ) -> None:
         advice = await self.advice(FindPeer(ALICE))
-        assert advice == "FindPeer is answered by peerloom-kad: pip install peerloom-kad"
+        assert advice == "FindPeer is answered by peerloom-kad, which is still to come"
 
     async def test_names_the_plugin_that_is_installed_but_not_active(self) -> None:
         advice = await self.advice(AcceptBytes("/x/1.0.0"))

@@ -30,6 +30,16 @@ def test_every_plugin_of_this_project_is_known(folder: Path) -> None:
     assert is_installed(known.distribution)
 
 
+def test_those_to_come_are_those_that_do_not_exist() -> None:
+    assert {one.name for one in KNOWN_PLUGINS if not one.to_come} == {one.name for one in FOLDERS}
+
+
+def test_what_is_to_come_is_not_to_be_installed() -> None:
+    for one in KNOWN_PLUGINS:
+        assert ("pip" in one.remedy) != one.to_come
+        assert ("still to come" in one.remedy) == one.to_come
+
+
 def test_they_are_in_order_and_each_stands_for_itself() -> None:
     assert sorted(NAMES) == NAMES
     assert not is_installed("peerloom-nothing")
@@ -41,13 +51,10 @@ def test_they_are_in_order_and_each_stands_for_itself() -> None:
     ("name", "advice"),
     [
         ("strem", "did you mean stream?"),
-        ("mdns", "it comes with peerloom-mdns: pip install peerloom-mdns"),
+        ("mdns", "it comes with peerloom-mdns, which is still to come"),
         (
             "gosipsub",
-            (
-                "did you mean gossipsub? It comes with peerloom-gossipsub: "
-                "pip install peerloom-gossipsub"
-            ),
+            "did you mean gossipsub? It comes with peerloom-gossipsub, which is still to come",
         ),
         ("qqq", "there are ping, stream"),
     ],
@@ -56,16 +63,27 @@ def test_a_name_that_nothing_has_is_explained(name: str, advice: str) -> None:
     assert name_advice(name, ["stream", "ping"]) == advice
 
 
+def test_a_name_that_can_be_installed_says_how() -> None:
+    advice = "it comes with peerloom-stream: pip install peerloom-stream"
+    assert name_advice("stream", ["ping"]) == advice
+
+
 def test_a_section_of_a_plugin_that_is_not_installed_names_what_brings_it() -> None:
-    with pytest.raises(ConfigError, match=r"kad: no such setting; it comes with peerloom-kad: pip"):
+    with pytest.raises(
+        ConfigError, match=r"kad: no such setting; it comes with peerloom-kad, which"
+    ):
         load_config(None, {}, {"kad": {"server": True}}, [])
-    with pytest.raises(ConfigError, match=r"did you mean mdns\? It comes with peerloom-mdns: pip"):
+    with pytest.raises(
+        ConfigError, match=r"did you mean mdns\? It comes with peerloom-mdns, which"
+    ):
         resolve_settings(NetworkConfig(settings={"mdsn": {}}), [])
 
 
 def test_a_capability_that_nobody_provides_names_who_would() -> None:
     _, refused = start_order([PluginInfo("news", requires={"pubsub"})])
-    assert refused["news"].endswith("install or enable one that does, such as peerloom-gossipsub")
+    assert refused["news"].endswith(
+        "install or enable one that does, such as peerloom-gossipsub (still to come)"
+    )
     _, refused = start_order([PluginInfo("news", requires={"paper"})])
     assert refused["news"].endswith("install or enable one that does")
 

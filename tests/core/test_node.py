@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +15,7 @@ from peerloom import (
     KeyPair,
     ListenFailed,
     ListeningOn,
+    MalformedMessage,
     Multiaddr,
     NetworkConfig,
     Node,
@@ -29,7 +31,7 @@ from peerloom._swarm import Swarm
 from tests.core.nodes import LOOPBACK, Serving, echo, heard, two_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 async def test_a_node_listens_when_its_block_begins() -> None:
@@ -192,6 +194,60 @@ async def test_a_reset_is_not_an_end() -> None:
         with pytest.raises(StreamReset):  # noqa: PT012
             stream = await asking.client.open_stream(serving.peer_id, "/refuse/1")
             await stream.receive()
+
+
+def speaking(chunks: Sequence[bytes]) -> Serving:
+    async def speak(stream) -> None:
+        async with stream:
+            for chunk in chunks:
+                await stream.send(chunk)
+
+    return Serving(speak=speak)
+
+
+async def test_exactly_so_many_bytes_are_received_or_it_is_an_error() -> None:
+    async with two_nodes(speaking([b"ab", b"cde", b"f"])) as (asking, serving):
+        stream = await asking.client.open_stream(serving.peer_id, "/speak/1")
+        assert await stream.receive_exactly(4) == b"abcd"
+        assert await stream.receive_exactly(1) == b"e"
+        with pytest.raises(MalformedMessage, match="inside a message"):
+            await stream.receive_exactly(2)
+        with pytest.raises(anyio.EndOfStream):
+            await stream.receive_exactly(2)
+        await stream.aclose()
+
+
+async def test_all_is_received_up_to_a_bound() -> None:
+    async with two_nodes(speaking([b"ab", b"cde"])) as (asking, serving):
+        async with await asking.client.open_stream(serving.peer_id, "/speak/1") as stream:
+            assert await stream.receive_all(5) == b"abcde"
+        async with await asking.client.open_stream(serving.peer_id, "/speak/1") as stream:
+            with pytest.raises(MalformedMessage, match="more than 4 bytes"):
+                await stream.receive_all(4)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_only_a_block_that_ends_well_ends_its_stream_cleanly(fails: bool) -> None:  # noqa: FBT001
+    endings = list[type[Exception]]()
+    over = anyio.Event()
+
+    async def listen(stream) -> None:
+        try:
+            while True:
+                await stream.receive()
+        except (anyio.EndOfStream, StreamReset) as ending:
+            endings.append(type(ending))
+            over.set()
+
+    async with two_nodes(Serving(listen=listen)) as (asking, serving):
+        with suppress(ZeroDivisionError):
+            async with await asking.client.open_stream(serving.peer_id, "/listen/1") as stream:
+                await stream.send(b"half of it")
+                if fails:
+                    raise ZeroDivisionError
+        with anyio.fail_after(5):
+            await over.wait()
+    assert endings == [StreamReset if fails else anyio.EndOfStream]
 
 
 async def test_a_wrong_peer_id_fails_that_address_only() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from contextlib import asynccontextmanager
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from peerloom._muxers._yamux_stream import YamuxStream
 
 ROUNDS = 4  # after so many a stream leads
+FAREWELL = b"records' own"
 
 
 class Brittle(NullRecords):
-    """Records that break as soon as they are told to."""
+    """Records that end with a farewell of their own, or break as soon as they are told to."""
 
     def __init__(self) -> None:
         self.broken = False
@@ -38,6 +40,8 @@ class Brittle(NullRecords):
     def open(self, data: bytes) -> list[bytes]:
         if self.broken:
             raise RecordError("tampered with")
+        if data == FAREWELL:
+            raise anyio.EndOfStream
         return [data]
 
 
@@ -60,6 +64,7 @@ class Scene:
     """A link over TCP, with two streams of the other side's."""
 
     link: YamuxLink
+    pipe: SocketPipe
     first: YamuxStream
     second: YamuxStream
     other: Other
@@ -99,7 +104,8 @@ async def scene(records: Brittle | None = None) -> AsyncIterator[Scene]:
         ours, _ = server.accept()
     ours.setblocking(False)  # noqa: FBT003
     here.other = Other(theirs)
-    here.link = make_link(SocketPipe(ours), Role.LISTENER, records=records)
+    here.pipe = SocketPipe(ours)
+    here.link = make_link(here.pipe, Role.LISTENER, records=records)
 
     async def run() -> None:
         try:
@@ -199,6 +205,18 @@ async def test_one_that_is_cancelled_leaves_the_link_to_be_read() -> None:
         assert await here.second.receive() == b"other"
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_one_that_asyncio_cancels_when_something_has_come_leaves_it_to_the_reader() -> None:
+    async with scene() as here:
+        waiting = asyncio.ensure_future(here.first.receive())
+        await here.until_led()
+        here.other.say(frame(DATA, 0, 3, 5, b"other"))
+        await until(lambda: here.pipe._held)  # a turn before the one that leads takes it
+        waiting.cancel()
+        assert await here.second.receive() == b"other"
+        assert waiting.cancelled()
+
+
 @pytest.mark.parametrize("end", ["reset", "aclose"])
 async def test_one_whose_stream_is_ended_meanwhile_hears_of_it(end: str) -> None:
     async with scene() as here:
@@ -246,6 +264,30 @@ async def test_a_farewell_ends_the_link() -> None:
             here.other.say(frame(GO_AWAY, 0, 0, 2))
         assert isinstance(heard.error, LinkClosed)
         assert "internal error" in str(await here.until_over())
+
+
+async def test_a_farewell_of_the_records_ends_the_link_and_not_just_a_stream() -> None:
+    async with scene(Brittle()) as here:
+        async with leading(here) as heard:
+            here.other.say(FAREWELL)
+        assert isinstance(heard.error, LinkClosed)
+        assert await here.until_over() is None
+
+
+async def test_a_reason_for_ending_the_link_counts_although_the_socket_has_ended_as_well() -> None:
+    async with scene() as here:
+        async with leading(here):
+            here.other.say(frame(GO_AWAY, 0, 0, 2))
+            here.other.socket.shutdown(socket.SHUT_WR)
+        assert "internal error" in str(await here.until_over())
+
+
+async def test_a_violation_counts_although_the_socket_has_ended_as_well() -> None:
+    async with scene() as here:
+        async with leading(here):
+            here.other.say(frame(DATA, 0, 3, 1 << 30, b""))
+            here.other.socket.shutdown(socket.SHUT_WR)
+        assert isinstance(await here.until_over(), MuxerViolation)
 
 
 @pytest.mark.parametrize("reset", [False, True])

@@ -3,6 +3,7 @@
 A comment before a block says how it is run, where that does not go without saying:
 
 ``<!-- block: file counter.py -->``: what a later block of the page runs or imports, as a file.
+    Blocks of one name are its parts.
 ``<!-- block: in node -->``: part of a program. `node` runs, connected to `peer`, which listens
     at `address`.
 ``<!-- block: in node, beside the next -->``: the same, and the next one runs meanwhile, in the

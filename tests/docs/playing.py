@@ -61,7 +61,8 @@ class Play:
         if block.file:
             path = self.folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text)
+            with path.open("a") as file:
+                file.write(block.text)
         elif block.language == "console":
             yield from self._console(block)
         elif block.language == "python":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEWEST: Final = ROOT / "constraints.txt"
 LOWEST: Final = ROOT / "constraints-lowest.txt"
 # What runs the tests of the lowest versions, and those of a plugin of somebody else's.
-TEST_TOOLS: Final = ("hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
+TEST_TOOLS: Final = ("hypothesis", "mypy", "pytest", "pytest-timeout", "pytest-xdist")
 # Downloading some eighty wheels and compiling fastecdsa, on a slow machine.
 COLLECT_SECONDS: Final = 600
 

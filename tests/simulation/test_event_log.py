@@ -62,3 +62,11 @@ def test_log_is_its_lines_and_their_digest() -> None:
     assert len(log) == 2
     same.write(2.0, "-", "more")
     assert log.digest() != same.digest()
+
+
+def test_log_knows_the_lines_of_a_node_whose_name_is_several_words() -> None:
+    log = EventLog()
+    for name in ("ann", "ann smith"):
+        log.write(0.0, name, "starts")
+    assert log.of("ann") == ["0.000000 ann starts"]
+    assert log.of("ann smith") == ["0.000000 ann smith starts"]

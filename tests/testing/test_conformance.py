@@ -39,6 +39,13 @@ MISSPELT = """    @hookimpl(optionalhook=True)
         pass
 
 """
+PATIENT = """count_up(self, command):
+        if command.count == 1:
+            await anyio.sleep_forever()
+        return await self.really(command)
+
+    async def really(self, command):
+"""
 CHOOSY = """    @hookimpl
     def peerloom_gate(self, stage):
         return "nobody is wanted"
@@ -68,6 +75,17 @@ RIGHT: dict[str, tuple[tuple[str, str], ...]] = {
     "right": (),
     "right_though_it_needs_others": (
         ('PluginInfo("NAME")', 'PluginInfo("NAME", requires={"pubsub"}, after=("relay",))'),
+    ),
+    "right_in_a_way_of_its_own": (  # a plain dataclass, which takes long; it prints when imported
+        ("Requires-Dist: peerloom<0.2,>=0.1", "Requires-Dist: Peerloom~=0.1.0"),
+        ("import threading", "import threading\nprint('hello')"),
+        (
+            "@frozen\nclass CountUp",
+            "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass CountUp",
+        ),
+        ("    count: int = 1\n", "    count: int = 1\n    timeout_seconds = 600.0\n"),
+        ("count_up(self, command):\n", PATIENT),
+        ("self.count_up(CountUp(peer))", "self.count_up(CountUp(peer, 2))"),
     ),
     "right_though_it_wants_nobody": (("    def tally(", f"{CHOOSY}    def tally("),),
     "right_without_anything": (

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 import pytest
 
-from peerloom import ConfigError, ListenFailed, NodeClosed, PluginSelection
+from peerloom import (
+    ConfigError,
+    LinkClosed,
+    ListenFailed,
+    NodeClosed,
+    PluginError,
+    PluginSelection,
+    StreamReset,
+)
 from peerloom.plugin import PeerDisconnected
+from peerloom.testing import Nodes
 from tests.testing.worlds import ECHO, Serves, Serving, echo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from peerloom.testing import Nodes
+    from peerloom import Stream
 
 
 async def test_each_is_connected_to_each(nodes: Nodes) -> None:
@@ -53,6 +63,40 @@ async def test_they_may_speak_quic_and_keep_data(nodes: Nodes, tmp_path: Path) -
     await nodes.connect(ben, ann)
 
     assert (await ben.client.connections())[0].muxer is None
+
+
+async def test_what_a_plugin_raises_names_it_its_node_and_the_place() -> None:
+    with pytest.raises(PluginError, match=RAISED) as raised:
+        await break_the_second()
+
+    cause = raised.value.__cause__
+    assert isinstance(cause, ZeroDivisionError)
+    assert "divide" in [frame.name for frame in extract_tb(cause.__traceback__)]
+
+
+RAISED = (
+    r"plugin serves of node 2 raised ZeroDivisionError: too far, "
+    r"in divide \(test_nodes\.py:\d+\), stream handler /broken/1"
+)
+
+
+async def break_the_second() -> None:
+    async with Nodes() as nodes:
+        ann, ben = await nodes(2, plugins=[Serves(Serving("/broken/1", divide))], connected=True)
+        stream = await ann.client.open_stream(ben.peer_id, "/broken/1")
+        with pytest.raises((StreamReset, LinkClosed)):
+            await use(stream)
+
+
+async def divide(stream: Stream) -> None:
+    await stream.receive()
+    raise ZeroDivisionError("too far")
+
+
+async def use(stream: Stream) -> None:
+    async with stream:
+        await stream.send(b"x")
+        await stream.receive()
 
 
 async def test_one_can_be_stopped_before_the_others(nodes: Nodes) -> None:

@@ -50,6 +50,16 @@ async def test_an_event_is_waited_for_and_taken_once(plugins: Plugins) -> None:
         assert bench.heard.of(Said) == [Said("one"), Said("two")]
 
 
+async def test_several_tasks_may_wait_at_once(plugins: Plugins) -> None:
+    async with plugins.running(Speaker()) as bench:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bench.heard.next, Shouted)
+            tasks.start_soon(bench.heard.next, Said, lambda event: event.text == "two")
+            await say_later(bench, Said("two"), Shouted("loudly"))
+
+        await bench.heard.nothing(Said)
+
+
 async def test_events_that_came_before_others_are_found_behind_them(plugins: Plugins) -> None:
     async with plugins.running(Speaker()) as bench:
         await say_later(bench, Said("quietly"), Shouted("loudly"))

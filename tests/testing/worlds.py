@@ -5,20 +5,22 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import anyio
 from multiaddr import Multiaddr
 
 from peerloom import PluginSelection
-from peerloom.plugin import Behaviour, Event, InboundProtocol, PluginInfo, hookimpl
+from peerloom.plugin import Behaviour, DialCondition, Event, InboundProtocol, PluginInfo, hookimpl
 from peerloom.testing import Nodes, Plugins, Recorder, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from peerloom import Node, PeerId, Stream
+    from peerloom import ConnectionInfo, Node, PeerId, Stream
     from peerloom.plugin import PluginContext
     from peerloom.testing import Bench, FakePeer
 
 ECHO = "/echo/1"
+BABBLE = "/babble/1"
 NOBODY_THERE = Multiaddr("/ip4/127.0.0.1/tcp/1")
 
 
@@ -56,20 +58,20 @@ class Serving(Behaviour):
 
 
 class Serves:
-    """A plugin with one behaviour."""
+    """A plugin with these behaviours."""
 
     info = PluginInfo("serves")
 
-    def __init__(self, behaviour: Behaviour) -> None:
-        self.behaviour = behaviour
+    def __init__(self, *behaviours: Behaviour) -> None:
+        self.behaviours = behaviours
 
     @hookimpl
     def peerloom_behaviours(self):
-        return [self.behaviour]
+        return list(self.behaviours)
 
 
 class World(Protocol):
-    """What a test has: a context over one of the swarms, and ben, who serves `ECHO`."""
+    """A context over one of the swarms, and ben, who serves `ECHO` and `BABBLE`."""
 
     keeper: Keeper
     heard: Recorder
@@ -86,7 +88,7 @@ class FakeWorld:
     def __init__(self, keeper: Keeper, bench: Bench) -> None:
         self.keeper = keeper
         self.heard = bench.heard
-        self._ben: FakePeer = bench.swarm.add_peer("ben", {ECHO: echo}, known=False)
+        self._ben: FakePeer = bench.swarm.add_peer("ben", {ECHO: echo, BABBLE: babble}, known=False)
         self.ben = self._ben.peer_id
         self.ben_addresses = list(self._ben.addresses)
 
@@ -130,7 +132,8 @@ async def real_world() -> AsyncGenerator[World, None]:
     bare = PluginSelection(disabled=("discovery", "identify", "perf", "ping", "stream"))
     async with Nodes() as nodes:
         [ann] = await nodes(plugins=[keeper], selection=bare)
-        [ben] = await nodes(plugins=[Serves(Serving(ECHO, echo))], selection=bare)
+        serves = Serves(Serving(ECHO, echo), Serving(BABBLE, babble))
+        [ben] = await nodes(plugins=[serves], selection=bare)
         yield RealWorld(keeper, nodes.record(ann, Event), ann, ben)
 
 
@@ -139,3 +142,36 @@ async def echo(stream: Stream) -> None:
     async for chunk in stream:
         await stream.send(chunk)
     await stream.aclose()
+
+
+async def babble(stream: Stream) -> None:
+    """Speak, and leave without having listened."""
+    await stream.send(b"forty-two")
+    await stream.aclose()
+
+
+async def dialled(world: World, condition: Any = DialCondition.ALWAYS) -> ConnectionInfo:
+    return await world.keeper.context.dial(world.ben, world.ben_addresses, condition)
+
+
+async def echoed(stream: Stream, data: bytes) -> bytes:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_all, stream, data)
+        chunks = [chunk async for chunk in stream]
+    return b"".join(chunks)
+
+
+async def read(stream: Stream) -> bytes:
+    with anyio.fail_after(5):
+        return await stream.receive()
+
+
+async def send_all(stream: Stream, data: bytes) -> None:
+    await stream.send(data)
+    await stream.send_eof()
+
+
+def serve(ctx: PluginContext, handler: Any, protocol: str = "/served/1", **options: Any) -> Serving:
+    behaviour = Serving(protocol, handler, **options)
+    ctx.swarm.install(ctx.name, [behaviour], [])
+    return behaviour

@@ -87,31 +87,57 @@ class Hooks:
 
     @_hookspec
     def peerloom_config_sections(self) -> Sequence[ConfigSection]:  # type: ignore[empty-body]
-        """The plugin's settings; asked before any node exists."""
+        """The plugin's settings; asked before any node exists.
+
+        Give a `ConfigSection` for each section: its name and a frozen attrs class whose fields all
+        have defaults. What the user set becomes `ctx.config`.
+        """
 
     @_hookspec
     def peerloom_setup(self, ctx: PluginContext) -> None:
-        """The first call: build the plugin's state anew."""
+        """The first call: build the plugin's state anew.
+
+        `ctx` is what the plugin may use of the node. Keep the state by `ctx`, since one plugin
+        object serves all nodes of a process, and each of them each time that it is built anew.
+        """
 
     @_hookspec
     def peerloom_behaviours(self, ctx: PluginContext) -> Sequence[Behaviour]:  # type: ignore[empty-body]
-        """The protocols that it accepts from others, addresses that it knows, what it holds."""
+        """The protocols that it accepts from others, addresses that it knows, what it holds.
+
+        Give `Behaviour` objects; the `protocols` of each say by which async function the streams
+        that others open are served.
+        """
 
     @_hookspec
     def peerloom_transports(self, ctx: PluginContext) -> Sequence[Transport]:  # type: ignore[empty-body]
-        """Further ways to dial and to listen."""
+        """Further ways to dial and to listen.
+
+        Give `Transport` objects; each says which addresses it handles.
+        """
 
     @_hookspec
     def peerloom_event_handlers(self, ctx: PluginContext) -> Sequence[EventHandler]:  # type: ignore[empty-body]
-        """What it hears: ``[PeerConnected.heard_by(self._on_connected)]``, plain functions."""
+        """What it hears: ``[PeerConnected.heard_by(self._on_connected)]``, plain functions.
+
+        Each takes the event, and must return at once: start longer work with `ctx.spawn`.
+        """
 
     @_hookspec
     def peerloom_command_handlers(self, ctx: PluginContext) -> Sequence[CommandHandler]:  # type: ignore[empty-body]
-        """What it answers: ``[Ping.handled_by(self._ping)]``, plain functions or async ones."""
+        """What it answers: ``[Ping.handled_by(self._ping)]``, plain functions or async ones.
+
+        Each takes the command and returns its answer; what it raises is raised where the command
+        was called. A command has one handler in a node.
+        """
 
     @_hookspec
     def peerloom_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:  # type: ignore[empty-body]
-        """What is open while the plugin runs; entered within 10 s, left within 2 s."""
+        """What is open while the plugin runs; entered within 10 s, left within 2 s.
+
+        Give an async context manager, as a function under `contextlib.asynccontextmanager` does.
+        It is entered after the hooks above were called, and left when the plugin stops.
+        """
 
     @_hookspec(firstresult=True)
     def peerloom_gate(
@@ -132,8 +158,14 @@ class Hooks:
 
     @_hookspec
     def peerloom_status(self, ctx: PluginContext) -> Mapping[str, Any]:  # type: ignore[empty-body]
-        """What `Status` shall say of the plugin; called whenever somebody asks."""
+        """What `Status` shall say of the plugin; called whenever somebody asks.
+
+        Give a mapping of names to what JSON can hold; it becomes the plugin's ``report``.
+        """
 
     @_hookspec
     def peerloom_cli(self, app: Any) -> None:
-        """Add commands to the command line (a typer app); no node exists then."""
+        """Add commands to the command line (a typer app); no node exists then.
+
+        Decorate a function by ``@app.command("word")`` within; it may start a node of its own.
+        """

@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from attrs import frozen
 
 from ._errors import PluginError, describe
 from ._events import PluginFailed, SlowHandler
@@ -85,14 +86,35 @@ class PlainSeam(Seam):
         return super().__exit__(kind, error and of_plain_code(error), traceback)
 
 
+@frozen(eq=False)
+class Blame:
+    """Who raised what ends a strict node.
+
+    Attributes:
+        plugin: its name.
+        where: the hook, handler or task.
+        error: what it raised.
+    """
+
+    plugin: str
+    where: str
+    error: BaseException
+
+
 class Failures:
-    """Tells of failures: in the log once a minute for one place, and as events."""
+    """Tells of failures: in the log once a minute for one place, and as events.
+
+    Attributes:
+        count: how many there were.
+        blame: where strict, whose failure was raised first.
+    """
 
     def __init__(
         self, runtime: Runtime, announce: Callable[[Event], None], *, strict: bool
     ) -> None:
         """Take what `announce` does with an event; `strict` raises in place of telling."""
         self.count: int = 0
+        self.blame: Blame | None = None
         self._runtime = runtime
         self._announce = announce
         self._strict = strict
@@ -116,8 +138,7 @@ class Failures:
         """Tell that something of a plugin raised; raises it instead where strict."""
         cause = without_exit(error)
         self.count += 1
-        if self._strict:
-            raise cause
+        self.raise_if_strict(owner, where, cause)
         if self._may_tell(owner.name, where):
             _log.error(
                 "Plugin %s failed in %s: %s; %s.",
@@ -128,6 +149,12 @@ class Failures:
                 exc_info=cause,
             )
         self._announce(PluginFailed(owner.name, where, cause, peer, stopped))
+
+    def raise_if_strict(self, owner: Owner, where: str, error: BaseException) -> None:
+        """Raise what something of a plugin raised, where strict."""
+        if self._strict:
+            self.blame = self.blame or Blame(owner.name, where, error)
+            raise error
 
     def slow(self, handler: Handler, seconds: float) -> None:
         """Tell that a handler held the loop."""

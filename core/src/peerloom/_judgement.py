@@ -99,7 +99,15 @@ def _marked(plugin: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         if hook in KNOWN_HOOKS:
             yield attribute, hook, options
         elif not options["optionalhook"]:
-            raise PluginError(f"there is no hook {hook}{_nearest(hook)}")
+            raise no_such_hook(hook)
+
+
+def no_such_hook(hook: str) -> PluginError:
+    """The error that names the hook that was meant, or else all there are."""
+    ends = [known.removeprefix(_PREFIX) for known in KNOWN_HOOKS]  # all are near by their prefix
+    near = get_close_matches(hook.removeprefix(_PREFIX), ends, n=1)
+    advice = f"did you mean {_PREFIX}{near[0]}?" if near else f"there are {', '.join(KNOWN_HOOKS)}"
+    return PluginError(f"there is no hook {hook}; {advice}")
 
 
 @cache
@@ -111,11 +119,6 @@ def _reader() -> pluggy.PluginManager:
 def _judge_unmarked(attribute: str) -> None:
     if attribute.startswith(_PREFIX):
         raise PluginError(f"{attribute} is not marked with @hookimpl of peerloom.plugin")
-
-
-def _nearest(hook: str) -> str:
-    near = get_close_matches(hook, KNOWN_HOOKS, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _judge_hook(hook: str, options: Mapping[str, Any], function: Any) -> None:

@@ -22,12 +22,15 @@ class KnownPlugin:
         summary: what it does, in a few words.
         provides: its capabilities.
         words: the words that it adds to the command line.
+        to_come: whether it is still to be written. Nobody is told to install what does not exist:
+            its name is free for others to take.
     """
 
     name: str
     summary: str
     provides: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    to_come: bool = False
 
     @property
     def distribution(self) -> str:
@@ -42,22 +45,41 @@ class KnownPlugin:
     @property
     def remedy(self) -> str:
         """Where it comes from, and how to get it."""
+        if self.to_come:
+            return f"{self.distribution}, which is still to come"
         return f"{self.distribution}: pip install {self.distribution}"
 
 
 KNOWN_PLUGINS: Final = (
-    KnownPlugin("autonat", "finds out whether others can reach this node"),
-    KnownPlugin("dcutr", "turns relayed connections into direct ones", ("hole-punching",)),
-    KnownPlugin("gossipsub", "publishes to topics and hears them", ("pubsub",), words=("chat",)),
+    KnownPlugin("autonat", "finds out whether others can reach this node", to_come=True),
+    KnownPlugin(
+        "dcutr", "turns relayed connections into direct ones", ("hole-punching",), to_come=True
+    ),
+    KnownPlugin(
+        "gossipsub",
+        "publishes to topics and hears them",
+        ("pubsub",),
+        words=("chat",),
+        to_come=True,
+    ),
     KnownPlugin(
         "kad",
         "finds peers, providers and values by Kademlia",
         ("peer-discovery", "peer-routing", "content-routing"),
+        to_come=True,
     ),
-    KnownPlugin("mdns", "finds peers on the local network", ("peer-discovery",)),
-    KnownPlugin("relay", "reaches peers behind NATs through others, and serves them", ("relay",)),
+    KnownPlugin("mdns", "finds peers on the local network", ("peer-discovery",), to_come=True),
     KnownPlugin(
-        "rendezvous", "finds peers by name at rendezvous points, and is one", ("peer-discovery",)
+        "relay",
+        "reaches peers behind NATs through others, and serves them",
+        ("relay",),
+        to_come=True,
+    ),
+    KnownPlugin(
+        "rendezvous",
+        "finds peers by name at rendezvous points, and is one",
+        ("peer-discovery",),
+        to_come=True,
     ),
     KnownPlugin("stream", "streams between two peers: messages, or plain bytes", ("streams",)),
 )

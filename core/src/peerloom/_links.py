@@ -93,7 +93,7 @@ class LedPipe(EagerPipe):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Wake who leads; let `receive` give nothing, once, if there is nothing to give."""
+        """Wake who leads; let `receive` give nothing, once, before what else there is to give."""
 
 
 @frozen

@@ -168,16 +168,15 @@ class PluginLife:
 
     def failed(self, where: str, error: BaseException) -> None:
         """A timer, a task or the like raised: this life ends and another begins later."""
-        if self._loop.failures.strict:
-            raise error
+        self._loop.failures.raise_if_strict(self._owner, where, error)
         self.end(Failure(where, error))
 
     def overflowed(self, error: PluginError) -> None:
         """It emits without end: this was its last life."""
-        if self._loop.failures.strict:
-            raise error
+        where = "its event handlers"
+        self._loop.failures.raise_if_strict(self._owner, where, error)
         self._muted = True
-        self.end(Failure("its event handlers", error, final=True))
+        self.end(Failure(where, error, final=True))
 
     def event_handler_failed(self, where: str, error: BaseException) -> None:
         """An event handler raised; it stays."""

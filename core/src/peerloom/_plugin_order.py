@@ -69,7 +69,11 @@ def _lacking(usable: Mapping[str, PluginInfo]) -> dict[str, str]:
 
 
 def _lacks(capabilities: Sequence[str]) -> str:
-    offers = [one.distribution for name in capabilities for one in providers_of(name)]
+    offers = [
+        f"{one.distribution}{' (still to come)' if one.to_come else ''}"
+        for name in capabilities
+        for one in providers_of(name)
+    ]
     return (
         f"it requires {', '.join(capabilities)}, which no active plugin provides: install or "
         f"enable one that does{', such as ' if offers else ''}{' or '.join(offers)}"

@@ -197,8 +197,7 @@ class PluginScope:
     def _lost(self, life: PluginLife, error: BaseException) -> None:
         """Building it, or its lifespan, raised."""
         failure = Failure(self._where, error, final=isinstance(error, PluginError))
-        if self._loop.failures.strict:
-            raise without_exit(error)
+        self._loop.failures.raise_if_strict(self.owner, self._where, without_exit(error))
         if not life.end(failure):
             self._loop.failures.report(
                 self.owner, failure.where, error, consequence="it was being left anyway"

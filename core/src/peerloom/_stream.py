@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.abc import ByteStream
 
-from ._errors import NegotiationFailed, ProtocolNotSupported
+from ._errors import MalformedMessage, NegotiationFailed, ProtocolNotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from ._endpoint import ConnectionInfo
     from ._links import MuxedStream
@@ -32,7 +33,9 @@ class Stream(ByteStream):
     One that was opened at once (see `NetworkClient.open_stream`) raises `ProtocolNotSupported` from
     the first `receive`, `send_eof` or `aclose` if the other side does not speak the protocol.
 
-    Close it, or use it in ``async with``. One that is dropped instead is reset some seconds later.
+    Close it, or use it in ``async with``: the end of the block closes it, an exception that leaves
+    the block resets it, so that nobody takes a part for the whole. One that is dropped instead is
+    reset some seconds later.
 
     Attributes:
         peer: who is at the other end.
@@ -86,6 +89,34 @@ class Stream(ByteStream):
             self._finished()
             raise
 
+    async def receive_exactly(self, nbytes: int) -> bytes:
+        """So many bytes, never one more.
+
+        Raises `anyio.EndOfStream` at a clean end before the first of them, `MalformedMessage` at
+        one before the last, and what `receive` raises.
+        """
+        received = bytearray()
+        while len(received) < nbytes:
+            try:
+                received += await self.receive(nbytes - len(received))
+            except anyio.EndOfStream:
+                if received:
+                    raise MalformedMessage("the stream ended inside a message") from None
+                raise
+        return bytes(received)
+
+    async def receive_all(self, max_bytes: int) -> bytes:
+        """Everything until the other side's clean end.
+
+        Raises `MalformedMessage` if that is more than `max_bytes`, and what `receive` raises.
+        """
+        received = bytearray()
+        async for chunk in self:
+            received += chunk
+            if len(received) > max_bytes:
+                raise MalformedMessage(f"more than {max_bytes} bytes came")
+        return bytes(received)
+
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Send all of it; returns when it is taken over within the receiver's window."""
         try:
@@ -111,6 +142,17 @@ class Stream(ByteStream):
         """End both halves at once; the other side sees a reset."""
         self._muxed.reset()
         self._finished()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            await self.aclose()
+        else:
+            self.reset()
 
     def _finish_if_ended(self) -> None:
         if self._read_ended and self._write_ended:

@@ -49,10 +49,11 @@ class Subscription(Generic[E_co]):
         self._board = board
         self._queue: deque[Event] = deque()
         self._missed = 0
-        self._news = anyio.Event()
+        self._news: anyio.Event
         self._ended = False
 
     async def __aenter__(self) -> Self:
+        self._news = anyio.Event()  # of the node's event loop: another may have made this object
         self._board.add(self)
         return self
 

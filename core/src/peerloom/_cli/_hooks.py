@@ -61,12 +61,11 @@ def _implementers(settings: "Settings") -> "Mapping[str, Sequence[str]]":
 
 
 def _full_name(hook: str, known: "Mapping[str, object]") -> str:
-    from peerloom._config_values import nearest
-    from peerloom._errors import PluginError
+    from peerloom._judgement import no_such_hook
 
     name = hook if hook.startswith("peerloom_") else f"peerloom_{hook}"
     if name not in known:
-        raise PluginError(f"there is no hook {name}; {nearest(name, known)}")
+        raise no_such_hook(name)
     return name
 
 

@@ -70,10 +70,17 @@ class Installed:
     rows: tuple[PluginRow, ...]
     mistyped: dict[str, str]
 
-    def missing(self) -> tuple[KnownPlugin, ...]:
+    def could_be_added(self) -> tuple[KnownPlugin, ...]:
         """Those of ours that are not installed."""
+        return tuple(one for one in self._missing() if not one.to_come)
+
+    def to_come(self) -> tuple[KnownPlugin, ...]:
+        """Those of ours that are still to be written."""
+        return tuple(one for one in self._missing() if one.to_come)
+
+    def _missing(self) -> Iterator[KnownPlugin]:
         names = {row.name for row in self.rows}
-        return tuple(one for one in KNOWN_PLUGINS if one.name not in names)
+        return (one for one in KNOWN_PLUGINS if one.name not in names)
 
 
 def installed_plugins(settings: Settings) -> Installed:

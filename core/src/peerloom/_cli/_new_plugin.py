@@ -1,6 +1,7 @@
 """``peerloom new-plugin``: a complete plugin to begin with."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
-MAX_NAME_LENGTH: Final = 40
+MAX_NAME_LENGTH: Final = 32
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SUFFIX: Final = ".template"
 
@@ -37,7 +38,9 @@ def new_plugin(name: PluginName, to: Parent = Path()) -> None:
     """
     folder = write_plugin(name, to)
     say(f"wrote {folder}")
-    tell(f"Next:  pip install --editable '{folder}[test]'  and  pytest {folder}")
+    there = folder if folder.is_absolute() else f"./{folder}"  # else pip takes it for a name
+    installed, tested = shlex.quote(f"{there}[test]"), shlex.quote(str(folder))
+    tell(f"Next:  pip install --editable {installed}  and  pytest {tested}")
 
 
 def write_plugin(name: str, parent: Path) -> Path:
@@ -101,8 +104,13 @@ def _words(name: str) -> "Mapping[str, str]":
 
     core = metadata("peerloom")
     major, minor, *_ = core["Version"].split(".")
+    named = "".join(word.capitalize() for word in name.split("-"))
+    public = ["ECHO_PROTOCOL", *sorted(["Echo", "Echoed", f"{named}Client", f"{named}Config"])]
     return {
         "name": name,
+        "Name": named,
+        "exports": ",\n    ".join(f'"{one}"' for one in public),
+        "imports": ",\n    ".join(public),
         "distribution": f"peerloom-{name}",
         "package": f"peerloom_{_section(name)}",
         "section": _section(name),

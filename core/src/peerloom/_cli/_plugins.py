@@ -8,6 +8,8 @@ from ._options import AsJson, ConfigFile, DataFolder, NoPlugins, Plugins, settin
 from ._output import say, say_json, say_table, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from peerloom._known_plugins import KnownPlugin
 
     from ._inventory import PluginRow
@@ -28,26 +30,32 @@ def plugins(
     """List the plugins: active, disabled, or broken and why.
 
     Active ones stand in the order in which they start. Below are those of Peerloom that are not
-    installed.
+    installed, and those that are still to come.
     """
     from ._inventory import installed_plugins
 
     installed = installed_plugins(settings_of(config, data, None, plugin, no_plugin))
     for name, meant in installed.mistyped.items():
         tell(f"peerloom: {name} is disabled, but there is no such plugin; {meant}")
-    missing = installed.missing()
+    offered, coming = installed.could_be_added(), installed.to_come()
     if as_json:
         say_json(
             {
                 "plugins": [_record(row) for row in installed.rows],
-                "could_be_added": [_offer(one) for one in missing],
+                "could_be_added": [_offer(one) for one in offered],
+                "to_come": [_offer(one) for one in coming],
             }
         )
         return
     say_table(("#", "PLUGIN", "STATE", "FROM"), *(_cells(row) for row in installed.rows))
-    if missing:
-        say("\nCould be added, by pip install peerloom-NAME:")
-        say_table(*(("", one.name, one.summary) for one in missing))
+    _say_offers("Could be added, by pip install peerloom-NAME:", offered)
+    _say_offers("To come:", coming)
+
+
+def _say_offers(title: str, offers: "Sequence[KnownPlugin]") -> None:
+    if offers:
+        say(f"\n{title}")
+        say_table(*(("", one.name, one.summary) for one in offers))
 
 
 def _cells(row: "PluginRow") -> tuple[str, str, str, str]:

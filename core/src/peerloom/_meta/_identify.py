@@ -27,7 +27,7 @@ from peerloom._libp2p import open_peer_record
 from peerloom._shared_events import IdentifyFailed, IdentifyReceived
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
-from ._exchange import STREAM_FAILURES, closing
+from ._exchange import STREAM_FAILURES
 from ._identify_codec import (
     MAX_PARTS,
     MAX_RECEIVED_BYTES,
@@ -142,7 +142,7 @@ class IdentifyBehaviour(Behaviour):
         try:
             with anyio.fail_after(self._config.timeout_seconds):
                 stream = await self._open(connection_id, peer, IDENTIFY_PROTOCOL)
-                async with closing(stream):
+                async with stream:
                     message = await _read_message(stream)
         except STREAM_FAILURES as error:
             final = isinstance(error, ProtocolNotSupported)
@@ -158,7 +158,7 @@ class IdentifyBehaviour(Behaviour):
             stream.reset()
             return
         with anyio.fail_after(self._config.timeout_seconds):
-            async with closing(stream):
+            async with stream:
                 message = await _read_message(stream)
         known = self._state.pushed(stream.connection.id, message)
         self._report(stream.connection, known, pushed=True)
@@ -306,7 +306,7 @@ async def _read_message(stream: Stream) -> IdentifyMessage:
 
 
 async def _send_message(stream: Stream, message: IdentifyMessage) -> None:
-    async with closing(stream):
+    async with stream:
         for part in encode_identify(message):
             await stream.send(encode_message(part))
 

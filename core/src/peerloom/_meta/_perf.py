@@ -12,8 +12,6 @@ from peerloom._config import ConfigSection, whole_at_least
 from peerloom._errors import MalformedMessage
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
-from ._exchange import closing, receive_exactly
-
 if TYPE_CHECKING:
     from peerloom._stream import Stream
     from peerloom.plugin import CommandHandler, PluginContext
@@ -75,7 +73,7 @@ class PerfPlugin:
         async def measure(command: Perf) -> PerfResult:
             began_at = ctx.runtime.now()
             stream = await ctx.open_stream(command.peer, (PERF_PROTOCOL,))
-            async with closing(stream):
+            async with stream:
                 return await _measure(stream, command, ctx, began_at)
 
         return [Perf.handled_by(measure)]
@@ -84,7 +82,7 @@ class PerfPlugin:
 async def serve_perf(stream: Stream) -> None:
     """Serve one measurement: read a count and all that follows, then send that many bytes."""
     with anyio.fail_after(STALL_SECONDS):
-        wanted = int.from_bytes(await receive_exactly(stream, 8), "big")
+        wanted = int.from_bytes(await stream.receive_exactly(8), "big")
     while await _receive(stream):
         pass
     await _send_zeros(stream, wanted)

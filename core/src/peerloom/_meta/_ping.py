@@ -22,7 +22,7 @@ from peerloom._events import PeerConnected, PeerDisconnected
 from peerloom._shared_events import PingFailed, PingSucceeded
 from peerloom.plugin import Behaviour, InboundProtocol, PluginInfo, hookimpl
 
-from ._exchange import STREAM_FAILURES, receive_exactly
+from ._exchange import STREAM_FAILURES
 from ._ping_state import PingState
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class _Pinger:
         payload = self._ctx.runtime.random.randbytes(PING_BYTES)
         began_at = self._ctx.runtime.now()
         await stream.send(payload)
-        echo = await receive_exactly(stream, PING_BYTES)
+        echo = await stream.receive_exactly(PING_BYTES)
         if echo != payload:
             raise MalformedMessage("a ping came back with other bytes")
         return self._ctx.runtime.now() - began_at
@@ -282,7 +282,7 @@ async def _echo_until_end(stream: Stream) -> None:
     with anyio.CancelScope() as idle, suppress(anyio.EndOfStream):
         while True:
             idle.deadline = anyio.current_time() + IDLE_SECONDS
-            await stream.send(await receive_exactly(stream, PING_BYTES))
+            await stream.send(await stream.receive_exactly(PING_BYTES))
     if idle.cancelled_caught:
         stream.reset()
     else:

@@ -34,7 +34,8 @@ PROTOCOL_ID: Final = "/yamux/1.0.0"
 # That many may speak for themselves when they were woken at once: one that begins often comes
 # along with the end of another.
 FEW_STREAMS: Final = 2
-# How long the writer waits for more: who has opened a stream speaks in the second turn after it.
+# How long the writer waits for more: between a stream that comes in and what its handler says
+# stand the turns of who accepts it, of the event loop and of the handler.
 TURNS_TO_SPEAK: Final = 3
 
 
@@ -78,6 +79,7 @@ class YamuxLink(MuxedLink):
         self._work = self.wakeup()
         self._sending = False
         self._crowded = False
+        self._soon = False
         self._arrived = self.wakeup()
         self._acknowledged = self.wakeup()
         self._read_ended = anyio.Event()
@@ -152,8 +154,9 @@ class YamuxLink(MuxedLink):
             self._end(None)
         await self._over.wait()
 
-    def wake_writer(self) -> None:
-        """There may be something to send."""
+    def wake_writer(self, *, soon: bool = False) -> None:
+        """There may be something to send; `soon`, if nobody is expected to add to it."""
+        self._soon |= soon
         self._work.set()
 
     def flush_now(self) -> bool:
@@ -239,9 +242,11 @@ class YamuxLink(MuxedLink):
 
     async def _let_speak(self) -> None:
         """Whoever spoke may go on, or send it while waiting: one write costs as much as that."""
-        for _ in range(TURNS_TO_SPEAK):
-            if self._session.has_output:
-                await checkpoint()
+        turns = 0
+        while turns < (1 if self._soon else TURNS_TO_SPEAK) and self._session.has_output:
+            turns += 1
+            await checkpoint()
+        self._soon = False
 
     def _cannot_seal(self, error: RecordError) -> None:
         """The nonces are used up, or the reader broke the records."""

@@ -49,7 +49,7 @@ class LinkReader:
         self._leader: object = None
         self._unheard: deque[bytes] = deque()
         self._more = False
-        self._misheard: RecordError | MuxerViolation | None = None
+        self._misheard: RecordError | MuxerViolation | anyio.EndOfStream | None = None
 
     async def run(self, early: list[bytes]) -> None:
         """Read until the other side says goodbye.
@@ -95,7 +95,7 @@ class LinkReader:
         try:
             self._unheard += self._records.open(data)
             over = self._hear_some() or self._session.remote_reason is not None
-        except (RecordError, MuxerViolation) as error:
+        except (RecordError, MuxerViolation, anyio.EndOfStream) as error:
             self._misheard = error
             over = True
         if over:

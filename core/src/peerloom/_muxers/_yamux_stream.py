@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Calls that find what they need do not suspend; after so many the others get their turn.
 CALLS_A_TURN: Final = 16
+# Behind more than that, in one write, the writer waits for no more.
+SMALL_WRITE_BYTES: Final = 4 * 1024
 # What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
 READ_NOW_BYTES: Final = 1024
 
@@ -64,7 +66,7 @@ class YamuxStream(MuxedStream):
         finally:
             self._receiving = False
         if self._state.in_urgent:
-            self._link.wake_writer()
+            self._link.wake_writer(soon=True)
         return data
 
     def receive_now(self) -> bytes:
@@ -140,7 +142,7 @@ class YamuxStream(MuxedStream):
         # Whoever has more to send waits for room, and must not have been woken for it already.
         alone = self._speaks_once and self._writes == 1 and taken == len(data)
         if not (alone and self._link.flush_now()):
-            self._link.wake_writer()
+            self._link.wake_writer(soon=taken > SMALL_WRITE_BYTES)
         return taken
 
     def _turn_is_over(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from peerloom._addresses import split_peer
-from peerloom._errors import DialFailed, PeerloomError, WrongPeerId
+from peerloom._errors import DialFailed, HandshakeFailed, PeerloomError, WrongPeerId
 from peerloom._isolation import Seam
 from peerloom._links import DialOptions, MuxedLink, RawLink, Role
 
@@ -113,12 +113,26 @@ class Dialer:
             return await self._connect(transport, bare, expected)
 
     async def _connect(
-        self, transport: Transport, address: Multiaddr, expected: PeerId | None
+        self,
+        transport: Transport,
+        address: Multiaddr,
+        expected: PeerId | None,
+        *,
+        reuse_port: bool = True,
     ) -> MuxedLink:
-        options = DialOptions(role=Role.DIALER, expected=expected)
+        options = DialOptions(role=Role.DIALER, reuse_port=reuse_port, expected=expected)
         link = await _bounded(transport.dial(address, options), DIAL_SECONDS, "not connected")
         if isinstance(link, RawLink):
-            return await self._upgraded(link, expected)
+            try:
+                return await self._upgraded(link, expected)
+            except WrongPeerId:
+                raise
+            except HandshakeFailed:
+                # Two nodes that dial each other at once, both from where they listen, meet on one
+                # connection as two diallers, for which no handshake provides.
+                if not reuse_port:
+                    raise
+            return await self._connect(transport, address, expected, reuse_port=False)
         if expected is not None and link.peer != expected:
             await link.aclose()
             raise WrongPeerId(expected, link.peer)

@@ -16,8 +16,6 @@ from peerloom._errors import (
     StreamError,
 )
 from peerloom._events import (
-    ExternalAddressConfirmed,
-    ExternalAddressExpired,
     ProtocolsChanged,
 )
 from peerloom._links import MuxedLink, Role
@@ -26,6 +24,7 @@ from ._acquaintances import Acquaintances
 from ._arrivals import Arrivals
 from ._dialer import Dialer
 from ._dials import Dials
+from ._external_addresses import ExternalAddresses
 from ._keep_alive import KeepAlive
 from ._limits import ConnectionLimits
 from ._listeners import Listeners
@@ -105,7 +104,7 @@ class Swarm:
             lambda link: self._establish(link, Role.DIALER),
             self._record,
         )
-        self._external: dict[Multiaddr, None] = {}
+        self._external = ExternalAddresses(around.emit)
         self._closing = anyio.Event()
         self._closed = anyio.Event()
 
@@ -199,19 +198,11 @@ class Swarm:
 
     def add_external_address(self, address: Multiaddr) -> None:
         """Confirm an external address."""
-        bare = split_peer(address)[0]
-        if bare not in self._external:
-            self._external[bare] = None
-            self._around.emit(ExternalAddressConfirmed(bare))
+        self._external.add(address)
 
     def remove_external_address(self, address: Multiaddr) -> bool:
         """Withdraw a confirmed external address; gives whether it was there."""
-        bare = split_peer(address)[0]
-        if bare not in self._external:
-            return False
-        del self._external[bare]
-        self._around.emit(ExternalAddressExpired(bare))
-        return True
+        return self._external.remove(address)
 
     # -- connections
 

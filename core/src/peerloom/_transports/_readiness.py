@@ -86,6 +86,10 @@ class StandingOrder:
         self._waiters.append(waiter)
         try:
             await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():  # it was told already, of what is for another now
+                self.interrupt()
+            raise
         finally:
             self._waiters.remove(waiter)
 

@@ -48,18 +48,18 @@ class SocketPipe(LedPipe):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
-        if self._drained and not self._held:
+        if self._drained and not (self._held or self._interrupted):
             await self._readable()
         else:
             await checkpoint()
-        while not (data := self.receive_now(max_bytes)):
+        while not self._interrupted:
+            if data := self.receive_now(max_bytes):
+                return data
             if self._end is not None:
                 raise self._end
-            if self._interrupted:
-                self._interrupted = False
-                return b""
             await self._readable()
-        return data
+        self._interrupted = False
+        return b""
 
     def receive_now(self, max_bytes: int) -> bytes:
         """See `LedPipe`."""

@@ -22,10 +22,12 @@ class Call(Generic[R]):
 
     Attributes:
         over: whether it has run, or has been given up while it did.
+        exit: what it raised to end the program, which would end the loop's thread alone.
     """
 
     def __init__(self, function: Callable[[], Awaitable[R]], timeout: float | None) -> None:
         self.over = False
+        self.exit: SystemExit | KeyboardInterrupt | None = None
         self._function = function
         self._timeout = timeout
         self._given_up = False
@@ -33,11 +35,16 @@ class Call(Generic[R]):
         self._end: anyio.Event | None = None
 
     async def run(self) -> R:
-        """The function's result; raises TimeoutError after `timeout` seconds."""
+        """The function's result; raises TimeoutError after `timeout` seconds.
+
+        Raises CancelledError if it was given up, or `exit` is set.
+        """
         self._end = anyio.Event()
         try:
             with anyio.fail_after(self._timeout) as self._scope:
                 return await self._result(self._scope)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.exit = error
         finally:
             self.over = True
             self._end.set()

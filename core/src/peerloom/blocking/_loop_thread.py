@@ -81,7 +81,7 @@ class LoopThread:
         try:
             return portal.start_task_soon(call.run).result()
         except CancelledError:
-            raise _closed() from None
+            raise (call.exit or _closed()) from None
         except BaseException as error:
             if not call.over:
                 if isinstance(error, RuntimeError):  # the portal does not take it any more

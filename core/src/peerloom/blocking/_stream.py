@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Stream:
     """A byte stream to a peer, as `peerloom.Stream` is one; iterating gives what arrives.
 
-    ``with`` closes it. One thread may send while another receives.
+    ``with`` closes it, or resets it if an exception leaves the block. One thread may send while
+    another receives.
 
     Args:
         portal: the node that has it.
@@ -56,6 +57,21 @@ class Stream:
         """
         return self._portal.run(self._stream.receive, max_bytes, timeout=timeout)
 
+    def receive_exactly(self, nbytes: int, *, timeout: float | None = None) -> bytes:
+        """So many bytes, never one more; TimeoutError after `timeout` seconds.
+
+        Raises `anyio.EndOfStream` at a clean end before the first of them, `MalformedMessage` at
+        one before the last. After TimeoutError some of them are lost: reset the stream.
+        """
+        return self._portal.run(self._stream.receive_exactly, nbytes, timeout=timeout)
+
+    def receive_all(self, max_bytes: int, *, timeout: float | None = None) -> bytes:
+        """Everything until the other side's clean end; TimeoutError after `timeout` seconds.
+
+        Raises `MalformedMessage` if that is more than `max_bytes`.
+        """
+        return self._portal.run(self._stream.receive_all, max_bytes, timeout=timeout)
+
     def send(self, item: bytes | bytearray | memoryview, *, timeout: float | None = None) -> None:
         """Send all of it; returns when it is taken over within the receiver's window.
 
@@ -90,4 +106,7 @@ class Stream:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            self.reset()

@@ -17,11 +17,18 @@ WINDOW_BYTES: Final = 256 * 1024  # yamux's first window: a reader that is slow 
 
 
 class _Direction:
-    """Bytes on their way from one end to the other."""
+    """Bytes on their way from one end to the other.
+
+    Attributes:
+        bytes: what has been sent and not been read.
+        ended: whether no more will be sent.
+        unheard: whether no more will be read.
+    """
 
     def __init__(self) -> None:
         self.bytes = bytearray()
         self.ended = False
+        self.unheard = False
         self._changed = anyio.Event()
 
     def notify(self) -> None:
@@ -52,7 +59,11 @@ class _Pair:
 
 
 class FakeMuxedStream(MuxedStream):
-    """One end of a pair."""
+    """One end of a pair.
+
+    As with the real one, other tasks run only where it waits: what a handler sends before it closes
+    the stream is not torn apart by what comes in meanwhile.
+    """
 
     def __init__(self, pair: _Pair, number: int) -> None:
         self._pair = pair
@@ -76,7 +87,7 @@ class FakeMuxedStream(MuxedStream):
 
     async def send(self, item: bytes) -> None:
         """See `MuxedStream`."""
-        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint_if_cancelled()
         rest = memoryview(bytes(item))
         while rest:
             self._check()
@@ -84,6 +95,8 @@ class FakeMuxedStream(MuxedStream):
                 raise anyio.ClosedResourceError
             room = WINDOW_BYTES - len(self._out.bytes)
             if room <= 0:
+                if self._out.unheard:
+                    raise StreamReset("the other side has closed the stream and reads no more")
                 await self._out.change()
                 continue
             self._out.bytes += rest[:room]
@@ -92,7 +105,7 @@ class FakeMuxedStream(MuxedStream):
 
     async def send_eof(self) -> None:
         """See `MuxedStream`."""
-        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint_if_cancelled()
         self._check()
         self._out.ended = True
         self._out.notify()
@@ -101,10 +114,10 @@ class FakeMuxedStream(MuxedStream):
         """See `MuxedStream`."""
         if self._in.bytes and not self._in.ended:
             self.reset()
-        self._closed = self._out.ended = True
+        self._closed = self._out.ended = self._in.unheard = True
         self._out.notify()
         self._in.notify()
-        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint_if_cancelled()
 
     def reset(self) -> None:
         """See `MuxedStream`."""

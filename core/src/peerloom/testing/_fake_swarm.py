@@ -19,8 +19,6 @@ from peerloom._errors import (
     StreamError,
 )
 from peerloom._events import (
-    ExternalAddressConfirmed,
-    ExternalAddressExpired,
     ListenAddressExpired,
     ListenerClosed,
     ListeningOn,
@@ -29,6 +27,7 @@ from peerloom._events import (
 from peerloom._isolation import Seam
 from peerloom._links import Role
 from peerloom._stream import Stream
+from peerloom._swarm._external_addresses import ExternalAddresses
 from peerloom._swarm._keep_alive import KeepAlive
 from peerloom._swarm._protocols import ProtocolTable
 
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from peerloom._swarm import Surroundings
 
 _FIRST_PORT: Final = 20_000
+_TURNS_OF_AN_ANSWER: Final = 10  # more than a loop takes to wake, and to start who serves a stream
 _LISTENABLE: Final = frozenset({"ip4", "ip6", "memory"})
 
 
@@ -86,7 +86,7 @@ class FakeSwarm:
             around, tasks, self._connections, self._known_addresses, self._who_answers
         )
         self._listeners: dict[int, Multiaddr] = {}
-        self._external: dict[Multiaddr, None] = {}
+        self._external = ExternalAddresses(self._around.emit)
         self._ports = count(_FIRST_PORT)
 
     # -- what the test does
@@ -133,6 +133,7 @@ class FakeSwarm:
         stream = _stream(ours, protocol, info, release)
         if not self._around.offer(entry.owner, entry.inbound, stream):
             stream.reset()
+        await _answer()
         return _stream(theirs, protocol, info)
 
     async def depart(self, peer: FakePeer, cause: str) -> int:
@@ -179,6 +180,8 @@ class FakeSwarm:
             raise refusal
         ours, theirs = self._connections.stream_pair(info)
         self._tasks.start_soon(_play, serves[protocol], _stream(theirs, protocol, info))
+        if not optimistic:
+            await _answer()
         return _stream(ours, protocol, info)
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:
@@ -225,19 +228,11 @@ class FakeSwarm:
 
     def add_external_address(self, address: Multiaddr) -> None:
         """Confirm an external address."""
-        bare = split_peer(address)[0]
-        if bare not in self._external:
-            self._external[bare] = None
-            self._around.emit(ExternalAddressConfirmed(bare))
+        self._external.add(address)
 
     def remove_external_address(self, address: Multiaddr) -> bool:
         """Withdraw a confirmed external address; gives whether it was there."""
-        bare = split_peer(address)[0]
-        if bare not in self._external:
-            return False
-        del self._external[bare]
-        self._around.emit(ExternalAddressExpired(bare))
-        return True
+        return self._external.remove(address)
 
     def protocols(self) -> tuple[str, ...]:
         """The protocol ids accepted from others, sorted."""
@@ -313,6 +308,12 @@ class FakeSwarm:
             if allow_limited or info.limits is None:
                 return info
         raise StreamError(f"only a limited connection leads to {peer}: allow_limited=True")
+
+
+async def _answer() -> None:
+    """Whoever opens a stream waits for an answer: the other side has begun to serve it by then."""
+    for _ in range(_TURNS_OF_AN_ANSWER):
+        await anyio.lowlevel.checkpoint()
 
 
 async def _play(side: Callable[[Stream], Awaitable[None]], stream: Stream) -> None:

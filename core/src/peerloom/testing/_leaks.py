@@ -106,19 +106,30 @@ def _descriptors() -> dict[Any, str]:
         except OSError:  # the listing's own
             continue
         if stat.S_ISSOCK(status.st_mode):
-            found["socket", descriptor, status.st_ino] = f"socket {_ends(descriptor)}"
+            found["socket", descriptor, status.st_ino] = f"socket {_socket(descriptor)}"
         elif stat.S_ISREG(status.st_mode):
             found["file", descriptor, status.st_ino] = f"file {_path(descriptor)}"
     return found
 
 
-def _ends(descriptor: int) -> str:
-    with socket.socket(fileno=os.dup(descriptor)) as copy:
-        kind = f"{copy.family.name} {copy.type.name} {copy.getsockname()}"
-        try:
-            return f"{kind} to {copy.getpeername()}"
-        except OSError:  # it is not connected
-            return kind
+def _socket(descriptor: int) -> str:
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except OSError:  # of a kind that has no address, or closed by now
+        return f"of descriptor {descriptor}"
+    try:
+        return _ends(sock)
+    finally:
+        sock.detach()
+
+
+def _ends(sock: socket.socket) -> str:
+    family = getattr(sock.family, "name", sock.family)  # of some kinds Python knows no name
+    kind = f"{family} {sock.type.name} {sock.getsockname()}"
+    try:
+        return f"{kind} to {sock.getpeername()}"
+    except OSError:  # it is not connected
+        return kind
 
 
 def _path(descriptor: int) -> str:

@@ -178,6 +178,7 @@ async def drive(
         for command in commands or samples(subject.commands, known):
             tasks.start_soon(_call, bench, command)
         await bench.advance(WHILE_SECONDS)
+        tasks.cancel_scope.cancel()  # some may take longer, and time stands still now
 
 
 @asynccontextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 from attrs import define, evolve, field
 
 from peerloom._config import NetworkConfig, PluginSelection
-from peerloom._errors import PluginError
+from peerloom._errors import PluginError, describe
 from peerloom._events import PeerConnected
 from peerloom._isolation import Seam
 from peerloom._node import Node
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from peerloom._events import Event
 
 LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
+BENEATH: Final = {"peerloom", "anyio", "trio", "pluggy", *sys.stdlib_module_names}
 LOUD: Final = ("mdns",)  # plugins that speak to whoever is near
 
 
@@ -46,7 +50,9 @@ class _Life:
 class Nodes:
     """Makes nodes that live until the block ends: ``ann, ben = await nodes(2, connected=True)``.
 
-    What raises within a node after its start is raised at the end of the block.
+    What raises within a node after its start is raised at the end of the block; what a plugin
+    raised is then the cause of a `PluginError` that names the plugin, the node (from 1),
+    and the place.
     """
 
     def __init__(self) -> None:
@@ -67,7 +73,11 @@ class Nodes:
         for life in self._lives:
             life.stop.set()
         await self._stack.aclose()
-        failures = [life.failure for life in self._lives if life.failure is not None]
+        failures = [
+            _named(number, life.node, life.failure)
+            for number, life in enumerate(self._lives, 1)
+            if life.failure is not None
+        ]
         if len(failures) == 1:
             raise failures[0]
         if failures:
@@ -135,6 +145,34 @@ class Nodes:
                     await life.stop.wait()
         finally:
             life.ended.set()
+
+
+def _named(number: int, node: Node, failure: BaseException) -> BaseException:
+    blame = node._loop.failures.blame  # noqa: SLF001 - of the same distribution
+    if blame is None:
+        return failure
+    named = PluginError(
+        f"plugin {blame.plugin} of node {number} raised {describe(blame.error)}, in "
+        f"{_place(blame.error)}{blame.where}"
+    )
+    named.__cause__ = failure if _others(failure, blame.error) else blame.error
+    return named
+
+
+def _place(error: BaseException) -> str:
+    """The first function on the way to it that is the plugin's."""
+    for frame, line in walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in BENEATH:
+            code = frame.f_code
+            return f"{code.co_name} ({Path(code.co_filename).name}:{line}), "
+    return ""
+
+
+def _others(failure: BaseException, error: BaseException) -> bool:
+    """Whether it is more than that error."""
+    if isinstance(failure, BaseExceptionGroup):
+        return failure.split(lambda one: one is error)[1] is not None
+    return failure is not error
 
 
 def _config(selection: PluginSelection | None = None, **fields: Any) -> NetworkConfig:

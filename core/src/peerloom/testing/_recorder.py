@@ -153,7 +153,8 @@ class Recorder:
         found = self._find(kind, matches)
         with anyio.move_on_after(within):
             while found is None and not self._ended:
-                self._news = anyio.Event()
+                if self._news.is_set():  # others may wait for it as well
+                    self._news = anyio.Event()
                 await self._news.wait()
                 found = self._find(kind, matches)
         return found

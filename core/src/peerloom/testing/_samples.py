@@ -68,6 +68,8 @@ def samples(
 
 def sample_of(wanted: type[Any], known: Mapping[type[Any], object]) -> Any:
     """An instance whose fields are as little as their types allow; raises `NoSampleError`."""
+    if not attrs.has(wanted):
+        raise NoSampleError(f"{wanted.__name__} is no attrs class")
     required = (field for field in attrs.fields(wanted) if field.default is attrs.NOTHING)
     values = {field.alias: _value(_resolved(wanted, field), known) for field in required}
     try:

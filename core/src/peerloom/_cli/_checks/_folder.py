@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from peerloom._data_folder import holder_of
 from peerloom._errors import IdentityError
-from peerloom._identity import check_mode
+from peerloom._identity import check_mode, load_identity
 from peerloom._node import IDENTITY_NAME
 
 from ._check import Check
@@ -70,4 +70,8 @@ def _check_identity(path: Path) -> Check:
         check_mode(path, path.stat())
     except IdentityError as error:
         return Check.failed("identity", str(error), f"chmod 600 {path}")
+    try:
+        load_identity(path)
+    except IdentityError as error:
+        return Check.failed("identity", str(error), f"mend it, or name another than {path}")
     return Check.ok("identity", f"{path}, which only its owner can read")

@@ -23,6 +23,11 @@ _SUBJECT: Final = "plugins"
 def check_plugins(settings: Settings) -> Iterator[Check]:
     """The levels of the plugin interface that they are written for; and each that is broken."""
     try:
+        settings.selection()
+    except ConfigError as error:
+        yield Check.failed(_SUBJECT, str(error), "mend that; then they can be looked at")
+        return
+    try:
         installed = installed_plugins(settings)
     except ConfigError as error:
         yield Check.failed(_SUBJECT, str(error), "install it, or do not enable it")

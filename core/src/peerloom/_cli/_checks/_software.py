@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution, entry_points, version
 from typing import TYPE_CHECKING, Final
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
 from peerloom._hookspecs import ENTRY_POINT_GROUP
@@ -24,9 +24,9 @@ _LIBP2P: Final = "py-libp2p"
 
 
 def own_distributions() -> tuple[str, ...]:
-    """The core, and whatever brings plugins, ours and others'."""
+    """The core, and whatever brings plugins, ours and others', unless its metadata is lost."""
     points = entry_points(group=ENTRY_POINT_GROUP)
-    plugins = {point.dist.name for point in points if point.dist is not None}
+    plugins = {point.dist.name for point in points if point.dist is not None and point.dist.name}
     return ("peerloom", *sorted(plugins - {"peerloom"}))
 
 
@@ -49,7 +49,11 @@ def check_requirements(name: str) -> Check:
         one = distribution(name)
     except PackageNotFoundError:
         return _not_installed(name, name)
-    wanted = list(_requirements(one.requires or ()))
+    try:
+        wanted = list(_requirements(one.requires or ()))
+    except InvalidRequirement as error:
+        found = f"{one.version} requires what cannot be read: {str(error).splitlines()[0]}"
+        return Check.failed(name, found, f"pip install --force-reinstall {name}")
     unmet = {str(each): why for each in wanted if (why := _unmet(each))}
     if not unmet:
         return Check.ok(name, f"{one.version}; what it requires is there ({len(wanted)} packages)")
@@ -101,9 +105,11 @@ def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:
 
 def _unmet(one: Requirement) -> str | None:
     try:
-        installed = version(one.name)
+        installed: str | None = version(one.name)
     except PackageNotFoundError:
         return "which is not installed"
+    if installed is None:
+        return "of which only a part is installed"
     if one.specifier.contains(installed, prereleases=True):
         return None
     return f"and {installed} is installed"

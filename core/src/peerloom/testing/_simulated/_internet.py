@@ -121,8 +121,8 @@ class Internet:
 
     def __init__(self, weather: Weather, chance: Chance) -> None:
         self.weather = weather
-        self.wire = Wire()
-        self.public = Realm(_PUBLIC_NET)
+        self.wire: Wire = Wire()
+        self.public: Realm = Realm(_PUBLIC_NET)
         self.held: dict[PipeEnd, None] = {}
         self.chance: Random = chance.of("weather")
         self._chances = chance

@@ -37,6 +37,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._authors: list[str] = []
         self.names: dict[PeerId, str] = {}
 
     def __len__(self) -> int:
@@ -55,13 +56,14 @@ class EventLog:
         """The SHA-256 of its bytes, in hexadecimal digits."""
         return hashlib.sha256(bytes(self)).hexdigest()
 
-    def last(self, count: int) -> str:
-        """The last lines, as one text."""
-        return "\n".join(self._lines[-count:])
+    def last(self, count: int, before: int | None = None) -> str:
+        """The last lines, or the last of so many first ones, as one text."""
+        return "\n".join(self._lines[:before][-count:])
 
     def of(self, name: str) -> list[str]:
         """The lines of one node."""
-        return [line for line in self._lines if line.split(" ", 2)[1] == name]
+        authored = zip(self._lines, self._authors, strict=True)
+        return [line for line, author in authored if author == name]
 
     def name(self, peer: PeerId, name: str) -> None:
         """Write that name in place of the peer id."""
@@ -70,6 +72,7 @@ class EventLog:
     def write(self, time: float, name: str, text: str) -> None:
         """Add a line."""
         self._lines.append(f"{time:.6f} {name} {text}")
+        self._authors.append(name)
 
     def event(self, time: float, name: str, event: Event) -> None:
         """Add an event of a node."""

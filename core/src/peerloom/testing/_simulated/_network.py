@@ -119,6 +119,7 @@ class SimulatedNetwork:
         self.log: EventLog = self._world.log
         self._time_limit_seconds = time_limit_seconds
         self._numbers = count(1)
+        self._failed_at: int | None = None
 
     # -- running
 
@@ -143,10 +144,7 @@ class SimulatedNetwork:
                 play, self._world.internet.wire, self._world.chance.of("order")
             )
         except BaseException as error:
-            error.add_note(
-                f"SimulatedNetwork(seed={self.seed}): the same seed does it again. Its log has "
-                f"{len(self.log)} lines, the last of them:\n{self.log.last(LINES_OF_NOTE)}"
-            )
+            error.add_note(self._note())
             raise
 
     @asynccontextmanager
@@ -156,7 +154,11 @@ class SimulatedNetwork:
         async with Background() as tasks:
             self._world.tasks = tasks
             try:
-                yield self
+                try:
+                    yield self
+                except BaseException:
+                    self._failed_at = len(self.log)  # nodes that are closed write more
+                    raise
                 for node in self.nodes.values():
                     if node.running:
                         await node.stop()
@@ -190,14 +192,15 @@ class SimulatedNetwork:
         Args:
             name: what to call it; "node-1", "node-2" and so on by default.
             nat: the NAT that it is behind, or the kind of one of its own.
-            plugins: plugin objects, or classes or functions that make one for each start. Nothing
-                that is installed is loaded.
+            plugins: plugin objects, classes or functions that make one for each start, and names of
+                installed ones, as in ``["stream"]``. Core's own run by default, and nothing else
+                that is installed.
             config: how it runs; `strict` by default. Its identity is the network's affair.
             listen: where it listens on its host's address, as in ``/udp/4001/quic-v1``.
             bandwidth: bytes a second that its host can send and receive; the network's by default.
             clock_offset_seconds: by how much its wall clock is fast.
 
-        Raises ValueError if the name is taken.
+        Raises ValueError if the name is taken, and `PluginError` if a plugin is not installed.
         """
         name = name or f"node-{next(self._numbers)}"
         if name in self.nodes:
@@ -290,6 +293,13 @@ class SimulatedNetwork:
     def latency(self, one: SimulatedNode, other: SimulatedNode) -> float:
         """Seconds that anything takes from one to the other, jitter aside."""
         return self._world.internet.latency(one._host, other._host)
+
+    def _note(self) -> str:
+        return (
+            f"SimulatedNetwork(seed={self.seed}): the same seed does it again. Its log has "
+            f"{len(self.log)} lines, the last before the failure are:\n"
+            f"{self.log.last(LINES_OF_NOTE, self._failed_at)}"
+        )
 
     def _hosts(self) -> list[Host]:
         return [node._host for node in self.nodes.values()]

@@ -9,8 +9,10 @@ import anyio
 from attrs import evolve
 
 from peerloom._assembly import Foundation
-from peerloom._errors import NodeClosed
+from peerloom._errors import NodeClosed, PluginError
+from peerloom._known_plugins import name_advice
 from peerloom._libp2p import KeyPair
+from peerloom._plugins import installed_candidates
 
 from ._life import Contents, Life, NodeOnHost, Recording
 from ._plain_security import Plain
@@ -19,7 +21,7 @@ from ._tcp import SimulatedTcp
 from ._udp import bind_udp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from multiaddr import Multiaddr
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from peerloom._events import Event
     from peerloom._node import Node
     from peerloom._peer_id import PeerId
+    from peerloom._plugins import Candidate
     from peerloom._subscriptions import Subscription
 
     from ._places import Host, Nat
@@ -40,6 +43,16 @@ E = TypeVar("E", bound="Event")
 PORT: Final = 4001  # where nodes listen unless told otherwise
 
 _ALL_PLAIN: Final = {"tls": Plain, "noise": Plain}
+
+
+def installed_plugins(names: Iterable[str]) -> tuple[Candidate, ...]:
+    """Those of such names; raises `PluginError`."""
+    installed = {one.name: one for one in installed_candidates()}
+    wanted = tuple(names)
+    for name in wanted:
+        if name not in installed:
+            raise PluginError(f"no plugin {name} is installed; {name_advice(name, installed)}")
+    return tuple(installed[name] for name in wanted)
 
 
 class SimulatedNode:
@@ -68,12 +81,13 @@ class SimulatedNode:
     ) -> None:
         self.name = name
         self.nat = nat
-        self.ip = host.ip
+        self.ip: str = host.ip
         self._host = host
         self.clock_offset_seconds = clock_offset_seconds
-        self.identity = KeyPair.from_seed(world.chance.key_seed(name))
+        self.identity: KeyPair = KeyPair.from_seed(world.chance.key_seed(name))
         self._world = world
-        self._plugins = tuple(plugins)
+        self._plugins = tuple(one for one in plugins if not isinstance(one, str))
+        self._installed = installed_plugins(one for one in plugins if isinstance(one, str))
         self._config = evolve(config, identity=self.identity)
         self._kept: Contents = {}
         self._lives = 0
@@ -201,8 +215,11 @@ class SimulatedNode:
     def _foundation(self) -> Foundation:
         internet, host = self._world.internet, self._host
         bind: Any = partial(bind_udp, internet, host)
+        installed = self._installed
         on_host = Foundation(
-            tcp=lambda: SimulatedTcp(internet, host), bind_udp=bind, installed=tuple
+            tcp=lambda: SimulatedTcp(internet, host),
+            bind_udp=bind,
+            installed=lambda: installed,
         )
         return evolve(on_host, securities=_ALL_PLAIN) if self._world.plain else on_host
 

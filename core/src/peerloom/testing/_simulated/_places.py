@@ -70,11 +70,11 @@ class Nat:
         unsolicited: Unsolicited,
         hairpins: bool,
     ) -> None:
-        self.ip = outside.settle(self)
-        self.inside = Realm(_PRIVATE_NET, number, self)
+        self.ip: str = outside.settle(self)
+        self.inside: Realm = Realm(_PRIVATE_NET, number, self)
         self.outside = outside
         self._table = table
-        self.refuses = unsolicited == "refuse"
+        self.refuses: bool = unsolicited == "refuse"
         self._hairpins = hairpins
 
     def forward(self, inside: Endpoint, port: int) -> Multiaddr:

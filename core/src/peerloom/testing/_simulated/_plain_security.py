@@ -1,7 +1,8 @@
 """Plain: a security channel without security, for simulated nodes only.
 
-Each side says its public key and its muxers, and what follows goes over as it is. It takes as many
-round trips as TLS and Noise do, and nearly no time. Nothing but a simulated network offers it.
+Each side says its role, its public key and its muxers, and what follows goes over as it is. It
+takes as many round trips as TLS and Noise do, and nearly no time. Nothing but a simulated network
+offers it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ class Plain:
 
     def __init__(self, identity: KeyPair, _: Runtime, muxers: Sequence[str]) -> None:
         self.muxers = tuple(muxers)
-        key = identity.public_key.to_protobuf()
-        self.hello = _part(key) + _part(",".join(muxers).encode())
+        self._key = identity.public_key.to_protobuf()
+
+    def hello(self, role: Role) -> bytes:
+        """What a side says of itself."""
+        muxers = ",".join(self.muxers).encode()
+        return _part(role.value.encode()) + _part(self._key) + _part(muxers)
 
     def handshake(self, role: Role, expected: PeerId | None) -> PlainHandshake:
         """A new handshake; `expected` is the peer that must answer, or None for anybody."""
@@ -65,9 +70,11 @@ class PlainHandshake:
         if self._spoken or (self._role is Role.LISTENER and self.secured is None):
             return b""
         self._spoken = True
-        return self._plain.hello
+        return self._plain.hello(self._role)
 
-    def _judge(self, key_bytes: bytes, muxer_names: bytes, rest: bytes) -> Secured:
+    def _judge(self, role: bytes, key_bytes: bytes, muxer_names: bytes, rest: bytes) -> Secured:
+        if role == self._role.value.encode():  # a simultaneous open, where neither listens
+            raise HandshakeFailed(f"plain: both sides are {self._role.value}")
         try:
             key = PublicKey.from_protobuf(key_bytes)
         except MalformedMessage as error:
@@ -108,10 +115,10 @@ def _part(data: bytes) -> bytes:
     return len(data).to_bytes(_LENGTH_BYTES, "big") + data
 
 
-def _parts(data: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """A hello's two parts and what follows it, or None while it is not whole."""
+def _parts(data: bytes) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """A hello's three parts and what follows it, or None while it is not whole."""
     parts = []
-    for _ in range(2):
+    for _ in range(3):
         end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
         if end > MAX_HELLO_BYTES:
             raise HandshakeFailed(f"plain: a hello of {end} bytes")
@@ -119,4 +126,4 @@ def _parts(data: bytes) -> tuple[bytes, bytes, bytes] | None:
             return None
         parts.append(data[_LENGTH_BYTES:end])
         data = data[end:]
-    return parts[0], parts[1], data
+    return parts[0], parts[1], parts[2], data

@@ -29,8 +29,8 @@ class Wire:
     """
 
     def __init__(self) -> None:
-        self.time = 0.0
-        self.arrived = 0
+        self.time: float = 0.0
+        self.arrived: int = 0
         self._under_way: list[tuple[float, int, Callable[[Any], object], Any]] = []
         self._serial = count()
 

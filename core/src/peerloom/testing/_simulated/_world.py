@@ -36,8 +36,8 @@ class World:
     ) -> None:
         self.chance = chance
         self.internet = internet
-        self.log = EventLog()
-        self.recorded = tuple(recorded)
+        self.log: EventLog = EventLog()
+        self.recorded: tuple[type[Event], ...] = tuple(recorded)
         self.plain = plain
 
     @property
