@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from peerloom import PeerConnected, StreamReset
+from peerloom._config import PluginSelection
 from peerloom.testing import Nodes, no_leaks
 from peerloom_gossipsub import (
     Gossipsub,
@@ -16,15 +17,15 @@ from peerloom_gossipsub import (
     Verdict,
 )
 from peerloom_gossipsub._encode import framed
-from peerloom_gossipsub._plugin import plugin
 from peerloom_gossipsub._rpc import Subscription
 from tests.gossipsub.foreign import MESHSUB, Ear, ForeignPlugin, say
 
 LIMIT_SECONDS = 20.0
+WITHOUT_OURS = PluginSelection(disabled=["gossipsub"])
 
 
 async def meshed(nodes, count, **settings):
-    made = await nodes(count, plugins=[plugin], settings={"gossipsub": settings})
+    made = await nodes(count, settings={"gossipsub": settings})
     clients = [Gossipsub(node.client) for node in made]
     heard = [nodes.record(node, Message, PeerSubscribed, PeerConnected) for node in made]
     for client in clients:
@@ -65,7 +66,7 @@ async def test_a_burst_of_messages_reaches_everybody_once_and_in_full():
 
 async def test_without_subscribers_nothing_is_published():
     async with no_leaks(), Nodes() as nodes:
-        [node] = await nodes(plugins=[plugin])
+        [node] = await nodes()
         with pytest.raises(NoPeersSubscribedToTopic):
             await Gossipsub(node.client).publish("news", b"hello")
 
@@ -104,8 +105,8 @@ async def test_a_validator_that_fails_or_never_answers_has_ignored_the_message()
 async def beside_a_foreigner(nodes, **settings):
     foreign = ForeignPlugin()
     settings = {"heartbeat_seconds": 0.1} | settings
-    [node] = await nodes(plugins=[plugin], settings={"gossipsub": settings})
-    [other] = await nodes(plugins=[foreign])
+    [node] = await nodes(settings={"gossipsub": settings})
+    [other] = await nodes(plugins=[foreign], selection=WITHOUT_OURS)
     client = Gossipsub(node.client)
     await client.subscribe("news")
     heard = nodes.record(node, Message, PeerSubscribed, SlowPeer)

@@ -10,7 +10,6 @@ import pytest
 from peerloom import PeerId
 from peerloom.testing import Nodes, until
 from peerloom_gossipsub import Gossipsub, Message, PeerSubscribed, PeerUnsubscribed
-from peerloom_gossipsub._plugin import plugin
 from tests.interop.driver import peer
 from tests.interop.pattern import pattern as chunks
 from tests.interop.pattern import pattern_sha256
@@ -35,7 +34,7 @@ async def test_both_sides_mesh_and_hear_each_other(kind: str, dialler: str) -> N
     settings = {"gossipsub": {"message_id": IDS[kind]}}
     with anyio.fail_after(LIMIT_SECONDS):
         async with peer(kind, gossipsub={}) as other, Nodes() as nodes:
-            [node] = await nodes(plugins=[plugin], settings=settings)
+            [node] = await nodes(settings=settings)
             client, them = Gossipsub(node.client), PeerId.from_string(other.id)
             heard = nodes.record(node, Message, PeerSubscribed, PeerUnsubscribed)
             await client.subscribe(TOPIC)
@@ -80,7 +79,7 @@ async def test_messages_pass_through_us_between_two_of_them(kind: str) -> None:
             peer(kind, gossipsub={}) as second,
             Nodes() as nodes,
         ):
-            [node] = await nodes(plugins=[plugin], settings=settings)
+            [node] = await nodes(settings=settings)
             client = Gossipsub(node.client)
             await client.subscribe(TOPIC)
             for other in (first, second):
@@ -101,7 +100,7 @@ async def test_messages_pass_through_one_of_them_between_two_of_us(kind: str) ->
     settings = {"gossipsub": {"message_id": IDS[kind]}}
     with anyio.fail_after(LIMIT_SECONDS):
         async with peer(kind, gossipsub={}) as middle, Nodes() as nodes:
-            ends = await nodes(2, plugins=[plugin], settings=settings)
+            ends = await nodes(2, settings=settings)
             heard = [nodes.record(end, Message) for end in ends]
             await middle.subscribe(TOPIC)
             for end in ends:

@@ -59,8 +59,7 @@ KNOWN_PLUGINS: Final = (
         "gossipsub",
         "publishes to topics and hears them",
         ("pubsub",),
-        words=("chat",),
-        to_come=True,
+        words=("chat", "pub", "sub"),
     ),
     KnownPlugin(
         "kad",
