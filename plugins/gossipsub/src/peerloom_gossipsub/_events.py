@@ -11,6 +11,8 @@ from peerloom import Event
 if TYPE_CHECKING:
     from peerloom import PeerId
 
+    from ._actions import Arrival
+
 
 @frozen
 class Message(Event):
@@ -74,3 +76,16 @@ class SlowPeer(Event):
 
     peer: PeerId
     waiting_bytes: int
+
+
+def message_of(arrival: Arrival) -> Message:
+    """What the application is told of a message."""
+    author = arrival.author
+    return Message(
+        topic=arrival.message.topic,
+        source=author.source if author else None,
+        data=arrival.message.data,
+        message_id=arrival.message_id,
+        sequence=author.sequence if author else None,
+        received_from=arrival.bringers[0],
+    )
