@@ -37,21 +37,34 @@ class Message(Event):
 
 @frozen
 class Subscribed(Event):
-    """This node has subscribed to a topic."""
+    """This node has subscribed to a topic.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
 
 @frozen
 class Unsubscribed(Event):
-    """This node is not subscribed to a topic any more."""
+    """This node is not subscribed to a topic any more.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
 
 @frozen
 class PeerSubscribed(Event):
-    """A connected peer has subscribed to a topic."""
+    """A connected peer has subscribed to a topic.
+
+    Attributes:
+        peer: who.
+        topic: the topic.
+    """
 
     peer: PeerId
     topic: str
@@ -59,7 +72,12 @@ class PeerSubscribed(Event):
 
 @frozen
 class PeerUnsubscribed(Event):
-    """A peer is not subscribed to a topic any more, or has gone."""
+    """A peer is not subscribed to a topic any more, or has gone.
+
+    Attributes:
+        peer: who.
+        topic: the topic.
+    """
 
     peer: PeerId
     topic: str
