@@ -17,6 +17,7 @@ from peerloom._errors import (
 )
 from peerloom._stream import Stream
 
+from ._errors import without_traceback
 from ._multistream import Proposer, Responder
 from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate
 from ._optimistic_stream import OptimisticStream, Unanswered
@@ -102,6 +103,7 @@ class Connection:
                         cause = describe(error)
                         if not self.closing:
                             self._record.connection_ended(self.info.remote_address, error)
+                        without_traceback(error)
                     tasks.cancel_scope.cancel()
         finally:
             for release in list(self._releases):

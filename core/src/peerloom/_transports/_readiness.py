@@ -104,6 +104,7 @@ class StandingOrder:
     def close(self) -> None:
         """See `Readiness`."""
         self._withdraw()
+        del self._read  # whose owner holds this
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(anyio.ClosedResourceError())
