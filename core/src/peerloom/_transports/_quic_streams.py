@@ -258,6 +258,7 @@ class QuicStreams:
 
     def let_go(self) -> None:
         """The connection is over, and is kept from here no longer, nor in circles."""
+        self._lingering.clear()
         del self._connection
 
     # -- inside
