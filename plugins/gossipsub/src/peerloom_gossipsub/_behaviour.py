@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -41,6 +42,7 @@ from ._events import (
     Unsubscribed,
 )
 from ._frames import FrameDecoder
+from ._intake import Turn, Unfinished, Verifications
 from ._link import STREAM_FAILURES, PeerLink
 from ._protocols import PROTOCOLS, VERSIONS
 from ._router import Router
@@ -86,6 +88,9 @@ class GossipsubBehaviour(Behaviour):
         self._links: dict[PeerId, PeerLink] = {}
         self._versions: dict[PeerId, Version] = {}
         self._validators: dict[str, Validator] = {}
+        self._verifications = Verifications()
+        self._unfinished = Unfinished()
+        self._lost: Counter[str] = Counter()
         self._room = anyio.Event()
         inbound = InboundProtocol(
             self._serve, max_streams_per_peer=4, runs_on_limited=True, holds_connection=False
@@ -93,7 +98,8 @@ class GossipsubBehaviour(Behaviour):
         self.protocols = dict.fromkeys(PROTOCOLS, inbound)
 
     def start(self) -> None:
-        """Begin the heartbeat."""
+        """Begin the heartbeat, and to verify."""
+        self._ctx.spawn(self._verify_all)
         self._arm()
 
     def stop(self) -> None:
@@ -179,7 +185,7 @@ class GossipsubBehaviour(Behaviour):
             "peers": len(self._links),
             "pending_bytes": self._router.pending_bytes,
             "waiting_bytes": sum(link.waiting_bytes for link in self._links.values()),
-            "counts": dict(self._router.counts()),
+            "counts": dict(self._lost + Counter(self._router.counts())),
         }
 
     async def _wait_for(self, slow: Sequence[PeerLink], frames: Sequence[bytes]) -> int:
@@ -190,6 +196,7 @@ class GossipsubBehaviour(Behaviour):
             seconds = self._config.slow_peer_seconds
             if not await link.offer_within(Priority.DATA, frames, seconds):
                 skipped += 1
+                self._lost["message skipped for a slow peer"] += 1
                 self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
 
         async with anyio.create_task_group() as tasks:
@@ -210,7 +217,10 @@ class GossipsubBehaviour(Behaviour):
     def _on_disconnected(self, event: PeerDisconnected) -> None:
         if event.remaining or event.peer not in self._links:
             return
-        self._links.pop(event.peer).close()
+        link = self._links.pop(event.peer)
+        link.close()
+        if link.waiting_frames:
+            self._lost["frame for a peer that has gone"] += link.waiting_frames
         del self._versions[event.peer]
         self._router.disconnect(event.peer, self._now())
         self._act()
@@ -234,21 +244,32 @@ class GossipsubBehaviour(Behaviour):
         self._meet(stream.peer, VERSIONS[stream.protocol])
         decoder = FrameDecoder(self._config.max_rpc_bytes)
         try:
-            while True:
-                for frame in decoder.feed(await stream.receive(_READ_BYTES)):
-                    await self._wait_for_room()
-                    self._receive(stream.peer, frame)
+            await self._take_frames(stream, decoder)
         except MalformedMessage:
-            self._router.offend(stream.peer, _MALFORMED_OFFENCES)
+            self._router.offend(stream.peer, "rpc malformed", _MALFORMED_OFFENCES)
             stream.reset()
         except anyio.EndOfStream:
             await stream.aclose()
         except STREAM_FAILURES:
             stream.reset()
+        finally:
+            self._unfinished.keep(stream, 0)
+
+    async def _take_frames(self, stream: Stream, decoder: FrameDecoder) -> None:
+        turn = Turn(self._now)
+        while True:
+            for frame in decoder.feed(await stream.receive(_READ_BYTES)):
+                await self._wait_for_room()
+                self._receive(stream.peer, frame)
+                await turn.rest()
+            for given_up in self._unfinished.keep(stream, decoder.kept_bytes):
+                self._lost["unfinished frame given up"] += 1
+                given_up.reset()
 
     def _receive(self, peer: PeerId, frame: bytes) -> None:
-        self._router.receive(peer, decode_rpc(frame, self._limits), self._now())
-        self._act()
+        if self._router.hears(peer):
+            self._router.receive(peer, decode_rpc(frame, self._limits), self._now())
+            self._act()
 
     async def _wait_for_room(self) -> None:
         while self._is_full():
@@ -271,7 +292,7 @@ class GossipsubBehaviour(Behaviour):
             case Send():
                 self._send(action)
             case Verify():
-                self._verify(action.arrival)
+                self._verifications.add(action.arrival)
             case Judge():
                 self._judge(action.arrival)
             case Deliver():
@@ -288,18 +309,31 @@ class GossipsubBehaviour(Behaviour):
         for peer in send.peers:
             if (link := self._links.get(peer)) is None:
                 continue
-            if send.priority is Priority.GOSSIP:
-                for frame in frames:
-                    link.offer(send.priority, (frame,))
-            else:
-                link.offer(send.priority, frames)
+            together = send.priority is not Priority.GOSSIP
+            for portion in [frames] if together else [[frame] for frame in frames]:
+                if not link.offer(send.priority, portion):
+                    self._lost[f"{send.priority.name.lower()} for a slow peer"] += len(portion)
+
+    async def _verify_all(self) -> None:
+        turn = Turn(self._now)
+        while True:
+            await self._verifications.wait()
+            turn.begin()
+            while self._verifications:
+                self._verify(self._verifications.pop())
+                self._room.set()
+                await turn.rest()
 
     def _verify(self, arrival: Arrival) -> None:
+        if self._router.is_unwanted(arrival):
+            self._router.dropped(arrival)
+            return
         try:
             author = self._verifier.verify(arrival.message)
-        except InvalidMessage:
-            author = None
-        self._router.verified(arrival, author, self._now())
+        except InvalidMessage as error:
+            self._router.invalid(arrival, error.cause)
+        else:
+            self._router.verified(arrival, author, self._now())
         self._act()
 
     def _judge(self, arrival: Arrival) -> None:
