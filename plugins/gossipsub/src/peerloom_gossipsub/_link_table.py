@@ -12,6 +12,7 @@ from ._events import SlowPeer
 from ._link import PeerLink
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Sequence
 
     from peerloom import PeerId
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 class LinkTable:
     """Makes a link for each peer that is met, and puts into its queue what is sent to it."""
 
-    def __init__(self, ctx: PluginContext, greet: Callable[[PeerId, Version], None]) -> None:
+    def __init__(
+        self, ctx: PluginContext, greet: Callable[[PeerId, Version], None], lost: Counter[str]
+    ) -> None:
         """`greet` is called whenever a peer may not have heard of this node's topics."""
         self._ctx = ctx
         self._config: GossipsubConfig = ctx.config
         self._greet = greet
+        self._lost = lost
         self._links: dict[PeerId, PeerLink] = {}
         self._versions: dict[PeerId, Version] = {}
 
@@ -52,7 +56,10 @@ class LinkTable:
         """A peer has gone; gives whether it was met."""
         if peer not in self._links:
             return False
-        self._links.pop(peer).close()
+        link = self._links.pop(peer)
+        link.close()
+        if link.waiting_frames:
+            self._lost["frame for a peer that has gone"] += link.waiting_frames
         del self._versions[peer]
         return True
 
@@ -62,11 +69,10 @@ class LinkTable:
         for peer in send.peers:
             if (link := self._links.get(peer)) is None:
                 continue
-            if send.priority is Priority.GOSSIP:
-                for frame in frames:
-                    link.offer(send.priority, (frame,))
-            else:
-                link.offer(send.priority, frames)
+            together = send.priority is not Priority.GOSSIP
+            for portion in [frames] if together else [[frame] for frame in frames]:
+                if not link.offer(send.priority, portion):
+                    self._lost[f"{send.priority.name.lower()} for a slow peer"] += len(portion)
 
     async def send_patiently(self, send: Send) -> int:
         """Queue a message of this node, waiting for room; gives how many peers were too slow."""
@@ -97,6 +103,7 @@ class LinkTable:
             nonlocal skipped
             if not await link.offer_within(priority, frames, self._config.slow_peer_seconds):
                 skipped += 1
+                self._lost["message skipped for a slow peer"] += 1
                 self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
 
         async with anyio.create_task_group() as tasks:
