@@ -38,9 +38,9 @@ class GossipsubBehaviour(Behaviour):
         self._ctx.spawn(self._engine.validation.run)
         self._arm()
 
-    def stop(self) -> None:
-        """End every stream."""
-        self._engine.links.close()
+    async def finish(self) -> None:
+        """Send what is on its way, and end every stream."""
+        await self._engine.links.finish()
 
     def event_handlers(self) -> list[EventHandler]:
         """What it hears."""
@@ -72,11 +72,10 @@ class GossipsubBehaviour(Behaviour):
 
     def _on_connected(self, event: PeerConnected) -> None:
         # Perhaps a peer that has restarted, while its old connection still stands here.
-        self._engine.links.greet_again(event.peer)
+        self._engine.links.renew(event.peer)
 
     def _on_disconnected(self, event: PeerDisconnected) -> None:
-        if not event.remaining and self._engine.links.lose(event.peer):
-            self._engine.lost(event.peer)
+        self._engine.disconnected(event.peer, event.connection.id, event.remaining)
 
     def _beat(self) -> None:
         self._engine.heartbeat()

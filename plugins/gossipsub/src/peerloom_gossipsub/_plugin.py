@@ -73,7 +73,7 @@ class GossipsubPlugin:
         try:
             yield
         finally:
-            self._behaviours.pop(ctx).stop()
+            await self._behaviours.pop(ctx).finish()
 
 
 plugin = GossipsubPlugin()

@@ -188,6 +188,18 @@ class Router:
                 if peer not in state.peers:
                     state.outbox.add(Connect(peer))
 
+    def topics_of(self, peer: PeerId) -> Sequence[str]:
+        """The topics to which a peer is subscribed."""
+        known = self._state.peers.get(peer)
+        return tuple(known.topics) if known else ()
+
+    def forget_subscriptions(self, peer: PeerId, topics: Iterable[str]) -> None:
+        """A peer was subscribed to these in an earlier life."""
+        for topic in topics:
+            if topic in self.topics_of(peer):
+                self._state.counts["subscription of an earlier life"] += 1
+                self._unsubscribe(peer, topic)
+
     def set_peer_score(self, peer: PeerId, score: float) -> None:
         """What the application thinks of a peer; 0 for nothing."""
         self._state.scores.set_application_score(peer, score)
