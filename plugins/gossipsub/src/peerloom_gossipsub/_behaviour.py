@@ -9,6 +9,7 @@ from peerloom.plugin import Behaviour, IdentifyReceived, InboundProtocol
 
 from ._answers import Answers
 from ._engine import Engine
+from ._holding import Holding
 from ._protocols import PROTOCOLS, VERSIONS
 from ._reception import Reception
 
@@ -25,6 +26,10 @@ class GossipsubBehaviour(Behaviour):
         self._ctx = ctx
         self._engine = Engine(ctx)
         self._answers = Answers(self._engine)
+        config, router = self._engine.config, self._engine.router
+        self._holding = Holding(
+            router, config.explicit_peers, config.max_held_peers, self._engine.now
+        )
         inbound = InboundProtocol(
             Reception(self._engine).serve,
             max_streams_per_peer=4,
@@ -55,11 +60,8 @@ class GossipsubBehaviour(Behaviour):
         return self._answers.command_handlers()
 
     def keep_alive(self, connection: ConnectionInfo) -> bool:
-        """Whether the peer shares a topic with this node."""
-        router = self._engine.router
-        return any(
-            connection.peer in router.subscribed_peers(topic) for topic in router.mesh_sizes()
-        )
+        """Whether the peer is explicit, in a mesh, or one of those that share a topic."""
+        return connection.peer in self._holding
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""

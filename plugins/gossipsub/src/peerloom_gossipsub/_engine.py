@@ -10,6 +10,7 @@ from peerloom.plugin import Role
 
 from ._actions import Connect, Deliver, Judge, PeerJoined, PeerLeft, Send, Verify
 from ._events import PeerSubscribed, PeerUnsubscribed, message_of
+from ._ips import IpTable
 from ._link_table import LinkTable
 from ._lives import Lives
 from ._router import Router
@@ -45,6 +46,7 @@ class Engine:
         self.losses: Counter[str] = Counter()
         self.links = LinkTable(ctx, self._greet, self.losses)
         self._lives = Lives()
+        self._ips = IpTable(self.config.score.ip_colocation_allowed)
         self.validation = Validation(ctx, self.router, self.act)
 
     def now(self) -> float:
@@ -63,6 +65,7 @@ class Engine:
         """A connection to a peer has ended; so many remain."""
         if remaining:
             self.router.forget_subscriptions(peer, self._lives.ended(peer, connection_id))
+            self.router.seen_at(peer, self._ips.of(self.ctx.connections(peer)))
         else:
             self._lives.gone(peer)
             self.links.lose(peer)
@@ -108,8 +111,10 @@ class Engine:
         }
 
     def _greet(self, peer: PeerId, version: Version) -> None:
-        dialled = any(each.role is Role.DIALER for each in self.ctx.connections(peer))
-        self.router.connect(peer, version, is_outbound=dialled)
+        connections = self.ctx.connections(peer)
+        dialled = any(each.role is Role.DIALER for each in connections)
+        ips = self._ips.of(connections)
+        self.router.connect(peer, version, is_outbound=dialled, ips=ips)
         self.act()
 
     async def _dial(self, peer: PeerId) -> None:

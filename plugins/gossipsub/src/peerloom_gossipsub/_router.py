@@ -70,6 +70,11 @@ class Router:
         if topics := tuple(self._meshes.sizes()):
             state.outbox.announce(peer, topics, subscribed=True)
 
+    def seen_at(self, peer: PeerId, ips: Iterable[str]) -> None:
+        """A connected peer is at these IPs now."""
+        if peer in self._state.peers:
+            self._state.scores.connect(peer, ips)
+
     def disconnect(self, peer: PeerId, now: float) -> None:
         """A peer has gone."""
         state, known = self._state, self._state.peers.get(peer)
