@@ -89,7 +89,7 @@ class GossipsubBehaviour(Behaviour):
         self._versions: dict[PeerId, Version] = {}
         self._validators: dict[str, Validator] = {}
         self._verifications = Verifications()
-        self._unfinished = Unfinished()
+        self._unfinished = Unfinished(self._config.max_rpc_bytes + _READ_BYTES)
         self._lost: Counter[str] = Counter()
         self._room = anyio.Event()
         inbound = InboundProtocol(
@@ -183,6 +183,7 @@ class GossipsubBehaviour(Behaviour):
         return {
             "meshes": self._router.mesh_sizes(),
             "peers": len(self._links),
+            "unfinished_bytes": self._unfinished.bytes,
             "pending_bytes": self._router.pending_bytes,
             "waiting_bytes": sum(link.waiting_bytes for link in self._links.values()),
             "counts": dict(self._lost + Counter(self._router.counts())),
@@ -231,14 +232,17 @@ class GossipsubBehaviour(Behaviour):
         link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
         self._versions[peer] = version
         self._greet(peer, version)
-        self._ctx.spawn(
-            link.run, self._config.heartbeat_seconds, lambda: self._greet(peer, version)
-        )
+        self._ctx.spawn(link.run, self._config.heartbeat_seconds, lambda: self._greet_again(peer))
 
     def _greet(self, peer: PeerId, version: Version) -> None:
         dialled = any(each.role is Role.DIALER for each in self._ctx.connections(peer))
         self._router.connect(peer, version, is_outbound=dialled)
         self._act()
+
+    def _greet_again(self, peer: PeerId) -> None:
+        if (version := self._versions.get(peer)) is not None:  # it may have gone in this moment
+            self._router.remind(peer)
+            self._greet(peer, version)
 
     async def _serve(self, stream: Stream) -> None:
         self._meet(stream.peer, VERSIONS[stream.protocol])
