@@ -55,6 +55,7 @@ class Foreigner:
         self.node = node
         self.other = other
         self.plugin = plugin
+        self.ear: Ear
 
     @classmethod
     async def beside(cls, network: SimulatedNetwork, node: SimulatedNode) -> Foreigner:

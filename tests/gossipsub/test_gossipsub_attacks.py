@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from peerloom import KeyPair, StreamError
-from peerloom_gossipsub import SigningPolicy
+from peerloom_gossipsub import Message, SigningPolicy
 from peerloom_gossipsub._decode import decode_message
 from peerloom_gossipsub._encode import encode_message, encode_rpc, encode_signature, framed
 from peerloom_gossipsub._gossip import MAX_ASKED_IDS, MAX_IHAVE_RPCS, RETRANSMISSIONS
@@ -38,7 +38,7 @@ class Scene:
         return await counts(self.node)
 
     def data(self):
-        return [event.data for event in self.record.seen]
+        return [event.data for event in self.record.of(Message)]
 
 
 @asynccontextmanager
@@ -54,8 +54,8 @@ async def attacked(network, **settings):
         await at_friend.publish("news", b"from a friend")
         await client.publish("news", b"to a friend")
         await beats(1)
-        assert [event.data for event in record.seen].count(b"from a friend") == 1
-        assert [event.data for event in echo.seen].count(b"to a friend") == 1
+        assert [event.data for event in record.of(Message)].count(b"from a friend") == 1
+        assert [event.data for event in echo.of(Message)].count(b"to a friend") == 1
         report = (await node.client.status())["plugins"]["gossipsub"]
         assert (report["state"], report["failures"]) == ("running", 0)
 
