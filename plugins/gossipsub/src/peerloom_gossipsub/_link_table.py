@@ -45,14 +45,17 @@ class LinkTable:
         link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
         self._versions[peer] = version
         self._greet(peer, version)
-        self._ctx.spawn(
-            link.run, self._config.heartbeat_seconds, lambda: self._greet(peer, version)
-        )
+        self._ctx.spawn(link.run, self._config.heartbeat_seconds, lambda: self.greet_again(peer))
 
     def renew(self, peer: PeerId) -> None:
         """A peer has connected once more, perhaps in another life: its link greets it there."""
         if peer in self._links:
             self._links[peer].renew(self._config.heartbeat_seconds)
+
+    def greet_again(self, peer: PeerId) -> None:
+        """Our stream to a peer had broken, or is about to be a new one."""
+        if peer in self._links:
+            self._greet(peer, self._versions[peer])
 
     def lose(self, peer: PeerId) -> None:
         """A peer has gone."""
