@@ -10,6 +10,7 @@ from ._actions import Priority
 from ._encode import encode_rpc
 from ._events import SlowPeer
 from ._link import PeerLink
+from ._rpc import Rpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._actions import Send, Version
     from ._config import GossipsubConfig
+    from ._rpc import WireMessage
 
 
 class LinkTable:
@@ -56,24 +58,29 @@ class LinkTable:
         del self._versions[peer]
         return True
 
-    def send(self, send: Send) -> None:
-        """Queue what the router sends."""
-        frames = encode_rpc(send.rpc)
-        for peer in send.peers:
-            if (link := self._links.get(peer)) is None:
-                continue
-            if send.priority is Priority.GOSSIP:
-                for frame in frames:
-                    link.offer(send.priority, (frame,))
-            else:
-                link.offer(send.priority, frames)
-
-    async def send_patiently(self, send: Send) -> int:
-        """Queue a message of this node, waiting for room; gives how many peers were too slow."""
+    def send(self, send: Send) -> Sequence[PeerLink]:
+        """Queue what the router sends; gives the links of which a part was refused."""
         frames = encode_rpc(send.rpc)
         links = [self._links[peer] for peer in send.peers if peer in self._links]
-        slow = [link for link in links if not link.offer(send.priority, frames)]
-        return await self._wait_for(slow, send.priority, frames) if slow else 0
+        # Of gossip, each frame is of use without the others.
+        parts = [(each,) for each in frames] if send.priority is Priority.GOSSIP else [frames]
+        return [link for link in links for part in parts if not link.offer(send.priority, part)]
+
+    async def wait_for_room(self, slow: Sequence[PeerLink], message: WireMessage) -> int:
+        """Queue a message once there is room; gives how many peers were too slow for it."""
+        frames = encode_rpc(Rpc(messages=(message,)))
+        skipped = 0
+
+        async def wait(link: PeerLink) -> None:
+            nonlocal skipped
+            if not await link.offer_within(Priority.DATA, frames, self._config.slow_peer_seconds):
+                skipped += 1
+                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
+
+        async with anyio.create_task_group() as tasks:
+            for link in slow:
+                tasks.start_soon(wait, link)
+        return skipped
 
     def close(self) -> None:
         """End every stream."""
@@ -87,19 +94,3 @@ class LinkTable:
 
     def __len__(self) -> int:
         return len(self._links)
-
-    async def _wait_for(
-        self, slow: Sequence[PeerLink], priority: Priority, frames: Sequence[bytes]
-    ) -> int:
-        skipped = 0
-
-        async def wait(link: PeerLink) -> None:
-            nonlocal skipped
-            if not await link.offer_within(priority, frames, self._config.slow_peer_seconds):
-                skipped += 1
-                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
-
-        async with anyio.create_task_group() as tasks:
-            for link in slow:
-                tasks.start_soon(wait, link)
-        return skipped
