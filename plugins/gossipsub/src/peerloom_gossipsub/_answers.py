@@ -18,6 +18,7 @@ from ._commands import (
     SubscribedPeers,
     Unsubscribe,
 )
+from ._errors import check_topic
 from ._events import Subscribed, Unsubscribed
 from ._signing import Publisher
 
@@ -56,6 +57,7 @@ class Answers:
         ]
 
     async def _subscribe(self, command: Subscribe) -> bool:
+        check_topic(command.topic)
         if not self._engine.router.subscribe(command.topic, self._engine.now()):
             return False
         self._engine.act()
