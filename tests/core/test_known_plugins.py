@@ -54,8 +54,10 @@ def test_they_are_in_order_and_each_stands_for_itself() -> None:
         ("mdns", "it comes with peerloom-mdns, which is still to come"),
         (
             "gosipsub",
-            "did you mean gossipsub? It comes with peerloom-gossipsub: "
-            "pip install peerloom-gossipsub",
+            (
+                "did you mean gossipsub? It comes with peerloom-gossipsub: "
+                "pip install peerloom-gossipsub"
+            ),
         ),
         (
             "rendezvus",

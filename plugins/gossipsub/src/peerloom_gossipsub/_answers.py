@@ -81,7 +81,7 @@ class Answers:
         slow: Sequence[PeerLink] = ()
         for action in engine.router.take():
             if isinstance(action, Send) and action.priority is Priority.DATA:
-                slow = engine.links.send(action)  # there is one: this message
+                slow = engine.links.offer(action)  # there is one: this message
             else:
                 engine.do(action)
         if slow:

@@ -34,7 +34,8 @@ class GossipsubBehaviour(Behaviour):
         self.protocols = dict.fromkeys(PROTOCOLS, inbound)
 
     def start(self) -> None:
-        """Begin the heartbeat."""
+        """Begin the heartbeat, and to verify."""
+        self._ctx.spawn(self._engine.validation.run)
         self._arm()
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from peerloom import DialFailed
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from peerloom import PeerId
     from peerloom.plugin import PluginContext
 
-    from ._actions import Action, Arrival, Verdict, Version
+    from ._actions import Action, Version
     from ._config import GossipsubConfig
     from ._rpc import Rpc
-    from ._signing import Author
 
 
 class Engine:
@@ -33,6 +33,7 @@ class Engine:
         config: its settings.
         router: after anything else than the methods here has spoken to it, call `act`.
         links: the ways to the peers.
+        losses: what did not reach the router, or a peer's stream, by cause.
         validation: how messages are verified and judged.
     """
 
@@ -40,8 +41,9 @@ class Engine:
         self.ctx = ctx
         self.config: GossipsubConfig = ctx.config
         self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
-        self.links = LinkTable(ctx, self._greet)
-        self.validation = Validation(ctx, self.router, self._verified, self._judged)
+        self.losses: Counter[str] = Counter()
+        self.links = LinkTable(ctx, self._greet, self.losses)
+        self.validation = Validation(ctx, self.router, self.act)
 
     def now(self) -> float:
         """The time that the router is told."""
@@ -92,20 +94,12 @@ class Engine:
             "peers": len(self.links),
             "pending_bytes": self.router.pending_bytes,
             "waiting_bytes": self.links.waiting_bytes,
-            "counts": dict(self.router.counts()),
+            "counts": dict(self.losses + Counter(self.router.counts())),
         }
 
     def _greet(self, peer: PeerId, version: Version) -> None:
         dialled = any(each.role is Role.DIALER for each in self.ctx.connections(peer))
         self.router.connect(peer, version, is_outbound=dialled)
-        self.act()
-
-    def _verified(self, arrival: Arrival, author: Author | None) -> None:
-        self.router.verified(arrival, author, self.now())
-        self.act()
-
-    def _judged(self, arrival: Arrival, verdict: Verdict) -> None:
-        self.router.judged(arrival, verdict, self.now())
         self.act()
 
     async def _dial(self, peer: PeerId) -> None:

@@ -13,6 +13,7 @@ from ._link import PeerLink
 from ._rpc import Rpc
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Sequence
 
     from peerloom import PeerId
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 class LinkTable:
     """Makes a link for each peer that is met, and puts into its queue what is sent to it."""
 
-    def __init__(self, ctx: PluginContext, greet: Callable[[PeerId, Version], None]) -> None:
+    def __init__(
+        self, ctx: PluginContext, greet: Callable[[PeerId, Version], None], lost: Counter[str]
+    ) -> None:
         """`greet` is called whenever a peer may not have heard of this node's topics."""
         self._ctx = ctx
         self._config: GossipsubConfig = ctx.config
         self._greet = greet
+        self._lost = lost
         self._links: dict[PeerId, PeerLink] = {}
         self._versions: dict[PeerId, Version] = {}
 
@@ -54,17 +58,29 @@ class LinkTable:
         """A peer has gone; gives whether it was met."""
         if peer not in self._links:
             return False
-        self._links.pop(peer).close()
+        link = self._links.pop(peer)
+        link.close()
+        if link.waiting_frames:
+            self._lost["frame for a peer that has gone"] += link.waiting_frames
         del self._versions[peer]
         return True
 
-    def send(self, send: Send) -> Sequence[PeerLink]:
-        """Queue what the router sends; gives the links of which a part was refused."""
+    def send(self, send: Send) -> None:
+        """Queue what the router sends."""
+        frames = encode_rpc(send.rpc)
+        for peer in send.peers:
+            if (link := self._links.get(peer)) is None:
+                continue
+            together = send.priority is not Priority.GOSSIP
+            for portion in [frames] if together else [[frame] for frame in frames]:
+                if not link.offer(send.priority, portion):
+                    self._lost[f"{send.priority.name.lower()} for a slow peer"] += len(portion)
+
+    def offer(self, send: Send) -> Sequence[PeerLink]:
+        """Queue a message of this node; gives the links that have no room for it."""
         frames = encode_rpc(send.rpc)
         links = [self._links[peer] for peer in send.peers if peer in self._links]
-        # Of gossip, each frame is of use without the others.
-        parts = [(each,) for each in frames] if send.priority is Priority.GOSSIP else [frames]
-        return [link for link in links for part in parts if not link.offer(send.priority, part)]
+        return [link for link in links if not link.offer(send.priority, frames)]
 
     async def wait_for_room(self, slow: Sequence[PeerLink], message: WireMessage) -> int:
         """Queue a message once there is room; gives how many peers were too slow for it."""
@@ -75,6 +91,7 @@ class LinkTable:
             nonlocal skipped
             if not await link.offer_within(Priority.DATA, frames, self._config.slow_peer_seconds):
                 skipped += 1
+                self._lost["message skipped for a slow peer"] += 1
                 self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
 
         async with anyio.create_task_group() as tasks:

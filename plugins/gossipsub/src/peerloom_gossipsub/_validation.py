@@ -9,6 +9,7 @@ import anyio
 
 from ._actions import Verdict
 from ._events import message_of
+from ._intake import Turn, Verifications
 from ._signing import InvalidMessage, Verifier
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ._commands import Validator
     from ._config import GossipsubConfig
     from ._router import Router
-    from ._signing import Author
 
 _LOG = logging.getLogger("peerloom.gossipsub")
 
@@ -32,15 +32,14 @@ class Validation:
         self,
         ctx: PluginContext,
         router: Router,
-        verified: Callable[[Arrival, Author | None], None],
-        judged: Callable[[Arrival, Verdict], None],
+        act: Callable[[], None],
     ) -> None:
-        """`verified` and `judged` are told the answers."""
+        """`act` is called when the router has been told an answer."""
         self._ctx = ctx
         self._config: GossipsubConfig = ctx.config
         self._router = router
-        self._verified = verified
-        self._judged = judged
+        self._act = act
+        self._waiting = Verifications()
         self._verifier = Verifier(self._config.signing)
         self._validators: dict[str, Validator] = {}
         self._room = anyio.Event()
@@ -51,13 +50,20 @@ class Validation:
         if validator is not None:
             self._validators[topic] = validator
 
+    async def run(self) -> None:
+        """Verify what waits, in turns."""
+        turn = Turn(self._ctx.runtime.now)
+        while True:
+            await self._waiting.wait()
+            turn.begin()
+            while self._waiting:
+                self._verify(self._waiting.pop())
+                self._room.set()
+                await turn.rest()
+
     def verify(self, arrival: Arrival) -> None:
-        """Find out who published a message."""
-        try:
-            author = self._verifier.verify(arrival.message)
-        except InvalidMessage:
-            author = None
-        self._verified(arrival, author)
+        """Let `run` find out who published a message."""
+        self._waiting.add(arrival)
 
     def judge(self, arrival: Arrival) -> None:
         """Ask the validator of its topic, if there is one."""
@@ -80,6 +86,18 @@ class Validation:
             or self._router.pending_messages > self._config.max_pending_messages
         )
 
+    def _verify(self, arrival: Arrival) -> None:
+        if self._router.is_unwanted(arrival):
+            self._router.dropped(arrival)
+            return
+        try:
+            author = self._verifier.verify(arrival.message)
+        except InvalidMessage as error:
+            self._router.invalid(arrival, error.cause)
+        else:
+            self._router.verified(arrival, author, self._ctx.runtime.now())
+        self._act()
+
     async def _ask(self, validator: Validator, arrival: Arrival) -> None:
         verdict = Verdict.IGNORE
         try:
@@ -90,5 +108,6 @@ class Validation:
         self._finish(arrival, verdict)
 
     def _finish(self, arrival: Arrival, verdict: Verdict) -> None:
-        self._judged(arrival, verdict)
+        self._router.judged(arrival, verdict, self._ctx.runtime.now())
         self._room.set()
+        self._act()
