@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .scenarios import Scenario
+    from .cases import Row
 
 WE_DIAL: Final = "we dial"
 THEY_DIAL: Final = "they dial"
@@ -66,7 +66,7 @@ NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
 )
 
 
-def why_not_offered(scenario: Scenario, peer: str, direction: str) -> str | None:
+def why_not_offered(scenario: Row, peer: str, direction: str) -> str | None:
     """Why a row is not run, or None if it is."""
     if scenario.transport not in TRANSPORTS[peer]:
         return _WHY_NOT_SPOKEN[peer, scenario.transport]

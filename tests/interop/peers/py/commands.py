@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _REQUIRED: Final = object()
 _START: Final[Fields] = {
     "identity": "ed25519",
+    "secret": None,
     "security": ["tls", "noise"],
     "transports": ["tcp"],
     "muxers": ["yamux"],
