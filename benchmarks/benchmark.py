@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
 OURS = "peerloom"
@@ -105,6 +105,8 @@ class Benchmark:
         warm_up_rounds: how many go before these and are not counted.
         lower_is_better: whether the smaller figure wins.
         limits: what must be reached: under "" by the figure that counts, else by one beside it.
+        costs: figures beside it of which the smaller wins, although of the one that counts the
+            larger does.
     """
 
     name: str
@@ -115,3 +117,4 @@ class Benchmark:
     warm_up_rounds: int = 1
     lower_is_better: bool = False
     limits: Mapping[str, Limit] = field(factory=dict)
+    costs: Collection[str] = ()

@@ -24,7 +24,7 @@ BLOCKING_TLS: Final = "blocking-tls"
 BLOCKING_NOISE: Final = "blocking-noise"
 PLAIN_TCP: Final = "plain-tcp"
 
-_JS_WORKER: Final = Path(__file__).parent / "workers" / "js" / "worker.mjs"
+_JS: Final = Path(__file__).parent / "workers" / "js"
 
 
 def worker_command(name: str) -> Sequence[str]:
@@ -32,14 +32,23 @@ def worker_command(name: str) -> Sequence[str]:
     return _COMMANDS[name]()
 
 
+def gossip_command(name: str) -> Sequence[str]:
+    """The command that runs its gossipsub nodes; raises `ToolchainMissing`."""
+    return _GOSSIP_COMMANDS[name]()
+
+
 def _python(module: str, *arguments: str) -> Callable[[], Sequence[str]]:
     return lambda: (sys.executable, "-m", f"benchmarks.workers.{module}", *arguments)
 
 
-def _js() -> Sequence[str]:
+def _js(program: str) -> Callable[[], Sequence[str]]:
     """The interop peer's installation (js-libp2p, its settings) under a program of our own."""
-    node, peer = command_of("js")
-    return (node, str(_JS_WORKER), str(Path(peer).parent))
+
+    def command() -> Sequence[str]:
+        node, peer = command_of("js")
+        return (node, str(_JS / program), str(Path(peer).parent))
+
+    return command
 
 
 def _other_mode_of(peer: str) -> Callable[[], Sequence[str]]:
@@ -51,10 +60,16 @@ _COMMANDS: Final[Mapping[str, Callable[[], Sequence[str]]]] = {
     "peerloom-asyncio": _python("ours", "asyncio"),
     "peerloom-trio": _python("ours", "trio"),
     "py-libp2p": _python("py_libp2p"),
-    "js-libp2p": _js,
+    "js-libp2p": _js("worker.mjs"),
     "go-libp2p": _other_mode_of("go"),
     "rust-libp2p": _other_mode_of("rust"),
     BLOCKING_TLS: _python("blocking", "tls"),
     BLOCKING_NOISE: _python("blocking", "noise"),
     PLAIN_TCP: _python("blocking", "tcp"),
+}
+_GOSSIP_COMMANDS: Final[Mapping[str, Callable[[], Sequence[str]]]] = {
+    "peerloom-asyncio": _python("gossip_ours", "asyncio"),
+    "peerloom-trio": _python("gossip_ours", "trio"),
+    "py-libp2p": _python("gossip_py"),
+    "js-libp2p": _js("gossip.mjs"),
 }

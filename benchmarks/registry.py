@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from .cases import (
     dispatch,
+    gossip_burst,
+    gossip_latency,
+    gossip_sim,
+    gossip_throughput,
     handshake,
     latency,
     memory,
@@ -41,5 +45,9 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         startup.BENCHMARK,
         dispatch.BENCHMARK,
         simulation.BENCHMARK,
+        gossip_throughput.BENCHMARK,
+        gossip_burst.BENCHMARK,
+        gossip_latency.BENCHMARK,
+        gossip_sim.BENCHMARK,
     )
 }

@@ -10,6 +10,7 @@ from attrs import frozen
 from peerloom._errors import describe
 
 from .machine import machine, versions_here
+from .targets import beside_with_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +65,7 @@ class Report:
         if self.benchmark.lower_is_better:
             report["lower_is_better"] = True
         if figures.also:
-            report["also"] = {name: _beside(also) for name, also in figures.also.items()}
+            report["also"] = {what: self._beside(what) for what in figures.also}
         if self.failed:
             report["failed"] = dict(self.failed)
         return report
@@ -87,6 +88,19 @@ class Report:
         ]
         return "\n".join(["", head, titles, *rows, *more, *limits, machine(), versions])
 
+    def _beside(self, what: str) -> Mapping[str, Any]:
+        figures = self.figures.also[what]
+        ours = figures.worst_of_ours()
+        beside: dict[str, Any] = {
+            "ours": None if ours is None else _rounded(figures.median_of(ours)),
+            "peers": _medians(figures, figures.peers),
+        }
+        if figures.limit is not None:
+            beside["limit"] = figures.limit.figure
+        if figures.limit is not None or what in beside_with_targets(self.benchmark.name):
+            beside["ratio"] = _ratios(figures)
+        return beside
+
     def _row(self, name: str) -> str:
         figures = self.figures.by_name[name]
         numbers = (self.figures.median_of(name), min(figures), max(figures))
@@ -98,18 +112,6 @@ class Report:
         if name not in self.figures.peers:
             return "counts" if name == worst else ""
         return "" if worst is None else f"{self.figures.ratio_to(name):.2f}"
-
-
-def _beside(figures: Figures) -> Mapping[str, Any]:
-    ours = figures.worst_of_ours()
-    beside: dict[str, Any] = {
-        "ours": None if ours is None else _rounded(figures.median_of(ours)),
-        "peers": _medians(figures, figures.peers),
-    }
-    if figures.limit is not None:
-        beside["limit"] = figures.limit.figure
-        beside["ratio"] = _ratios(figures)
-    return beside
 
 
 def _ratios(figures: Figures) -> Mapping[str, float]:

@@ -83,7 +83,7 @@ def _figures_of(taken: Sequence[_Round], benchmark: Benchmark, failed: Sequence[
                 for name, each in first.items()
                 if what in each.also
             },
-            lower_is_better=lower_is_better,
+            lower_is_better=lower_is_better or what in benchmark.costs,
             limit=limits.get(what),
             incomplete=incomplete,
         )

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from .benchmark import OURS, Options
 from .registry import BENCHMARKS
-from .targets import TARGETS
+from .targets import TARGETS, beside_with_targets, figure_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +50,7 @@ def verdicts_of(
     also = result.get("also", {})
     limits = BENCHMARKS[name].limits
     yield from _judged(name, "", result, options)
-    for what in dict.fromkeys([*also, *filter(None, limits)]):
+    for what in dict.fromkeys([*also, *filter(None, limits), *beside_with_targets(name)]):
         yield from _judged(name, what, also.get(what, {}), options)
 
 
@@ -74,7 +74,8 @@ def _judged(
     name: str, what: str, figures: Mapping[str, Any], options: Options
 ) -> Iterator[Verdict]:
     limit = BENCHMARKS[name].limits.get(what)
-    targets = {} if what else dict(TARGETS.get(name, {}))
+    figure = figure_name(name, what)
+    targets = dict(TARGETS.get(figure, {}))
     if limit is not None:
         targets[LIMIT] = _JUST_ENOUGH
     ratios = figures.get("ratio", {})
@@ -82,7 +83,6 @@ def _judged(
         sides = [OURS, limit.beside if limit and against == LIMIT else against]
         wanted = all(options.wants(side) for side in sides if side)
         if against in ratios or wanted:
-            figure = f"{name}: {what}" if what else name
             yield Verdict(figure, against, target, ratios.get(against))
 
 

@@ -28,6 +28,15 @@ _ALSO = {
     "memory": {"processor-percent", "processor-percent-few"},
     "startup": {"help", "import", "resident-mib"},
     "round-trips": {"tcp-unknown", "quic-known", "quic-unknown"},
+    "gossip-throughput": {
+        "microseconds-of-processor",
+        "unsigned",
+        "unsigned-microseconds-of-processor",
+    },
+    "gossip-burst": {"delivered-percent", "processor-seconds"},
+    "gossip-latency": {"p99"},
+    "gossip-sim": {"p50", "max", "copies", "processor-seconds"}
+    | {f"{what}-4-2-8" for what in ("p50", "p99", "copies")},
     "simulation": {"start", "memory-mib", "kib-a-node", "slope", "processor-seconds"}
     | {f"{what}-{size}" for what in ("seconds", "memory-mib") for size in (11, 12)},
 }

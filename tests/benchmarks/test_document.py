@@ -67,4 +67,4 @@ def test_a_document_without_marks_is_left_alone() -> None:
 
 
 def test_every_target_belongs_to_a_benchmark() -> None:
-    assert TARGETS.keys() <= BENCHMARKS.keys()
+    assert {name.partition(": ")[0] for name in TARGETS} <= BENCHMARKS.keys()

@@ -169,7 +169,7 @@ def test_hooks_tells_all_about_one(tmp_path: Path) -> None:
     told = peerloom(tmp_path, "hooks", "status").stdout
     assert told.startswith("peerloom_status(ctx: PluginContext) -> Mapping[str, Any]\n")
     assert "called whenever somebody asks" in told
-    assert told.splitlines()[-1].startswith("Implemented by discovery, identify, ping")
+    assert told.splitlines()[-1].startswith("Implemented by discovery, gossipsub, identify")
 
 
 def test_hooks_names_the_nearest_of_one_that_there_is_not(tmp_path: Path) -> None:

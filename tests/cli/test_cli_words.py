@@ -37,7 +37,7 @@ def test_a_command_of_a_plugin_of_ours_names_what_to_install(
 
 
 def test_chat_comes_with_gossipsub(core_alone: None) -> None:
-    assert "chat comes with peerloom-gossipsub, which is still to come" in told("chat")
+    assert "chat comes with peerloom-gossipsub: pip install peerloom-gossipsub" in told("chat")
 
 
 @pytest.mark.parametrize("plugin", KNOWN_PLUGINS, ids=lambda one: one.name)

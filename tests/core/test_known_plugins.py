@@ -54,7 +54,14 @@ def test_they_are_in_order_and_each_stands_for_itself() -> None:
         ("mdns", "it comes with peerloom-mdns, which is still to come"),
         (
             "gosipsub",
-            "did you mean gossipsub? It comes with peerloom-gossipsub, which is still to come",
+            (
+                "did you mean gossipsub? It comes with peerloom-gossipsub: "
+                "pip install peerloom-gossipsub"
+            ),
+        ),
+        (
+            "rendezvus",
+            "did you mean rendezvous? It comes with peerloom-rendezvous, which is still to come",
         ),
         ("qqq", "there are ping, stream"),
     ],
@@ -81,8 +88,10 @@ def test_a_section_of_a_plugin_that_is_not_installed_names_what_brings_it() -> N
 
 def test_a_capability_that_nobody_provides_names_who_would() -> None:
     _, refused = start_order([PluginInfo("news", requires={"pubsub"})])
+    assert refused["news"].endswith("install or enable one that does, such as peerloom-gossipsub")
+    _, refused = start_order([PluginInfo("news", requires={"relay"})])
     assert refused["news"].endswith(
-        "install or enable one that does, such as peerloom-gossipsub (still to come)"
+        "install or enable one that does, such as peerloom-relay (still to come)"
     )
     _, refused = start_order([PluginInfo("news", requires={"paper"})])
     assert refused["news"].endswith("install or enable one that does")

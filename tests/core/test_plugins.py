@@ -329,8 +329,10 @@ class TestSelection:
     def test_enabling_what_is_not_installed_names_the_nearest(self) -> None:
         with pytest.raises(ConfigError, match="did you mean stream"):
             self.select(enabled=("steam",))
-        with pytest.raises(ConfigError, match="peerloom-gossipsub, which is still to come"):
+        with pytest.raises(ConfigError, match="pip install peerloom-gossipsub"):
             self.select(enabled=("gossipsub",))
+        with pytest.raises(ConfigError, match="peerloom-relay, which is still to come"):
+            self.select(enabled=("relay",))
 
     def test_disabling_what_is_not_installed_is_told_but_no_error(self) -> None:
         chosen = self.select(disabled=("gossipsub", "strem"))

@@ -27,14 +27,14 @@ def test_frames_come_out_whole_and_in_order_however_they_arrive(frames, cuts):
     ]
 
     assert got == frames
-    assert decoder.is_between_frames
+    assert not decoder.kept_bytes
 
 
 def test_a_stream_that_ends_inside_a_frame_says_so():
     decoder = FrameDecoder(300)
 
     assert list(decoder.feed(framed(b"whole") + b"\x05part")) == [b"whole"]
-    assert not decoder.is_between_frames
+    assert decoder.kept_bytes
 
 
 @pytest.mark.parametrize("head", [framed(bytes(301))[:2], b"\xff\xff\xff\xff\x0f", b"\x80" * 5])

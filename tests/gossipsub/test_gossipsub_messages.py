@@ -101,7 +101,7 @@ def test_a_forged_copy_that_comes_first_does_not_keep_the_true_one_away():
     )
     [first] = router.receive(1, messages=[forged])
     [second] = router.receive(2, messages=[true])
-    router.router.verified(first.arrival, None, router.now)
+    router.router.invalid(first.arrival, "wrong signature")
     assert router.take() == []
     author = Author(None, 1, is_signed=True)
     router.router.verified(second.arrival, author, router.now)
@@ -491,9 +491,9 @@ def test_a_peer_that_serves_a_topic_without_being_subscribed_is_told_again_every
 
 def test_a_graylisted_peer_is_not_heard_at_all_and_an_offender_gets_there():
     router = in_mesh(1)
-    router.router.offend(peer(1), 10)
+    router.router.offend(peer(1), "rpc malformed", 10)
     assert len(router.bring(1)) == 1
-    router.router.offend(peer(1), 10)
+    router.router.offend(peer(1), "rpc malformed", 10)
 
     assert router.bring(1, b"more") == []
     assert router.receive(1, ihave=[IHave(T, [b"x"])], graft=[T]) == []
@@ -507,5 +507,5 @@ def test_pending_messages_are_counted_in_bytes_until_they_are_judged():
     router.accept(actions)
     assert router.router.pending_bytes == 0
     [verify] = router.bring(1, b"bad")
-    router.router.verified(verify.arrival, None, router.now)
+    router.router.invalid(verify.arrival, "wrong signature")
     assert router.router.pending_bytes == 0

@@ -69,6 +69,11 @@ class Peer(Features, Party):
         """The first address that it listens on, with its peer id."""
         return self._addresses[0]
 
+    @property
+    def addresses(self) -> Sequence[str]:
+        """All that it listens on."""
+        return self._addresses
+
     async def start(self, **settings: Any) -> None:
         """Send the first request."""
         facts = await self.request("start", within=START_SECONDS, **settings)

@@ -353,6 +353,8 @@ class YamuxLink(MuxedLink):
         self._ending = True
         self._over.set()
         self._wake_all()
+        self._streams.clear()
+        self.reader.let_go()
 
     def _wake_all(self) -> None:
         self._arrived.set()

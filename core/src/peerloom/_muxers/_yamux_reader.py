@@ -60,7 +60,7 @@ class LinkReader:
         while self._session.remote_reason is None:
             data = await self._pipe.receive(READ_BYTES)
             if self._misheard is not None:
-                raise self._misheard
+                raise self._take_misheard()
             await self._hear_all(self._records.open(data) if data else [])
 
     def until_readable(self, waiter: object, woken: Wakeup) -> Awaitable[None]:
@@ -78,6 +78,11 @@ class LinkReader:
         """Let it look again, if it is the one that reads for all."""
         if self._leader is waiter and self._led is not None:
             self._led.interrupt()
+
+    def let_go(self) -> None:
+        """The link is over, and is kept from here no longer, nor in circles."""
+        self._led = None
+        self._dispatch = _tell_nobody
 
     async def _lead(self, pipe: LedPipe, waiter: object) -> None:
         self._leader = waiter
@@ -101,6 +106,12 @@ class LinkReader:
         if over:
             pipe.interrupt()
 
+    def _take_misheard(self) -> Exception:
+        """What was raised elsewhere; its frames hold this reader, which holds it no longer."""
+        error, self._misheard = self._misheard, None
+        assert error is not None
+        return error
+
     async def _hear_all(self, pieces: list[bytes]) -> None:
         self._unheard += pieces
         while self._hear_some():
@@ -115,3 +126,7 @@ class LinkReader:
         self._more = more
         self._dispatch()
         return more
+
+
+def _tell_nobody() -> None:
+    """Stands for a link that is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -17,6 +18,7 @@ from peerloom._errors import (
 )
 from peerloom._stream import Stream
 
+from ._errors import without_traceback
 from ._multistream import Proposer, Responder
 from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate
 from ._optimistic_stream import OptimisticStream, Unanswered
@@ -73,7 +75,8 @@ class Connection:
         self._protocols = protocols
         self._offer = offer
         self._scope = anyio.CancelScope()
-        self._releases: set[Callable[[], None]] = set()
+        self._opened = 0
+        self._open: dict[int, tuple[bool, Callable[[], None] | None]] = {}
         self._dropped = dropped
         self._unanswered = unanswered
         self.intended = False
@@ -102,10 +105,11 @@ class Connection:
                         cause = describe(error)
                         if not self.closing:
                             self._record.connection_ended(self.info.remote_address, error)
+                        without_traceback(error)
                     tasks.cancel_scope.cancel()
         finally:
-            for release in list(self._releases):
-                release()
+            for number in list(self._open):
+                self._finished(number)
         return self._cause or cause
 
     async def close(self, cause: str, *, intended: bool) -> None:
@@ -235,20 +239,20 @@ class Connection:
     ) -> Stream:
         holds = self._protocols.holds_connection(protocol)
         self.holding += holds
-
-        def finished() -> None:
-            if finished in self._releases:
-                self._releases.remove(finished)
-                self.holding -= holds
-                if release is not None:
-                    release()
-
-        self._releases.add(finished)
+        self._opened += 1
+        self._open[self._opened] = holds, release
         return Stream(
             muxed,
             protocol,
             self.info,
             early=early,
-            on_finished=finished,
+            on_finished=partial(self._finished, self._opened),
             on_dropped=self._dropped,
         )
+
+    def _finished(self, number: int) -> None:
+        if (stream := self._open.pop(number, None)) is not None:
+            holds, release = stream
+            self.holding -= holds
+            if release is not None:
+                release()

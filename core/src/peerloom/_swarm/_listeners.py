@@ -145,6 +145,7 @@ class Listeners:
                 await anyio.sleep(RETRY_SECONDS)
             else:
                 await self._admit(link)
+                del link  # while the next is waited for, this one may end
 
     async def _tell_closed(self, listening: Listening, cause: BaseException | None) -> None:
         for address in listening.addresses:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from attrs import define
+
 from peerloom._errors import HandshakeFailed, LinkClosed, MuxerViolation, PeerloomError
 
 from ._quic_engine import CRYPTO_ERROR
@@ -31,6 +33,29 @@ _ALERTS: Final = {  # RFC 8446 section 6.2, those that peers send in practice
     120: "no application protocol",
 }
 _IDLE_WORDS: Final = ("idle", "timeout", "timed out")
+
+
+Cause = PeerloomError | OSError
+
+
+@define
+class Fate:
+    """Whether a connection goes on; it outlives the connection, for streams that are still held.
+
+    Attributes:
+        closing: whether this side is about to end it.
+        over: whether it has ended.
+        cause: why, or None after a clean end.
+    """
+
+    closing: bool = False
+    over: bool = False
+    cause: Cause | None = None
+
+    def raise_if_ended(self) -> None:
+        """Raise `LinkClosed` if the connection has ended, or is about to."""
+        if self.closing or self.over:
+            raise LinkClosed(f"the connection has ended: {self.cause or 'closed'}") from self.cause
 
 
 def cause_of(ending: Ending, *, established: bool) -> PeerloomError | None:

@@ -223,9 +223,12 @@ class QuicEndpoint:
             if not self._due:
                 await self._due_now.wait()
             await checkpoint()
-            due, self._due = self._due, {}
-            for link in due:
-                self.transmit(link)
+            self._transmit_all()
+
+    def _transmit_all(self) -> None:
+        due, self._due = self._due, {}
+        for link in due:
+            self.transmit(link)
 
     async def _unblock(self) -> None:
         """Send what the system had no room for, as soon as it has."""

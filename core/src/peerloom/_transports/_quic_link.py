@@ -16,7 +16,7 @@ from peerloom._errors import (
 from peerloom._links import LinkLimits, MuxedLink, Role
 from peerloom._wakeup import wakeup_kind
 
-from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, cause_of
+from ._quic_ending import CONNECTION_REFUSED, INTERNAL_ERROR, Cause, Fate, cause_of
 from ._quic_engine import (
     ConnectionIdChanged,
     EngineFailed,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from ._quic_stream import QuicStream
 
 _PINGS_A_TIMEOUT: Final = 3  # so that one that is lost ends no connection
-
-Cause = PeerloomError | OSError
 
 logger = logging.getLogger("peerloom.quic")
 
@@ -66,8 +64,7 @@ class QuicLink(MuxedLink):
 
     Attributes:
         established: whether the other side has proven who it is.
-        over: whether it has ended.
-        closing: whether this side is about to end it.
+        fate: whether it goes on.
         streams: its streams.
         now: the time.
     """
@@ -88,8 +85,7 @@ class QuicLink(MuxedLink):
         self.local_address, self.remote_address = addresses
         self.limits: LinkLimits | None = None
         self.established = False
-        self.over = False
-        self.closing = False
+        self.fate = Fate()
         self._engine = engine
         self._outlet = outlet
         self.now = runtime.now
@@ -102,13 +98,17 @@ class QuicLink(MuxedLink):
         self._moved = wakeup()
         self._settled = anyio.Event()
         self._ended = anyio.Event()
-        self._cause: Cause | None = None
         self._heard_at = self._began_at = self.now()
         self._look_at = self._began_at + settings.handshake_seconds
         self._gone_at: float | None = None
         self._failed = False
 
     # -- what the swarm does
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.fate.over
 
     @property
     def round_trip_seconds(self) -> float | None:
@@ -128,7 +128,7 @@ class QuicLink(MuxedLink):
         """Wait until the other side has proven who it is; raises `HandshakeFailed`."""
         await self._settled.wait()
         if not self.established:
-            raise self._cause or HandshakeFailed("closed during the handshake")
+            raise self.fate.cause or HandshakeFailed("closed during the handshake")
 
     async def run(self) -> None:
         """Wait until the link ends; returns after a clean end, else raises the cause."""
@@ -136,14 +136,14 @@ class QuicLink(MuxedLink):
             await self._ended.wait()
         finally:
             self.cut()
-        if self._cause is not None:
-            raise self._cause
+        if self.fate.cause is not None:
+            raise self.fate.cause
 
     async def open_stream(self) -> QuicStream:
         """Open a stream; waits for a while if the other side allows no more now."""
         with anyio.move_on_after(self._settings.open_timeout_seconds):
             while True:
-                self.raise_if_ended()
+                self.fate.raise_if_ended()
                 stream_id = self._engine.open_stream()
                 if stream_id is not None:
                     return self.streams.add(stream_id)
@@ -155,15 +155,15 @@ class QuicLink(MuxedLink):
         while True:
             if self.streams.accepted:
                 return self.streams.accepted.popleft()
-            self.raise_if_ended()
+            self.fate.raise_if_ended()
             await self._arrived.wait()
 
     async def aclose(self) -> None:
         """Let what was sent arrive, within a bound, say goodbye, and end the link."""
         if self.over:
             return
-        if not self.closing:
-            self.closing = True
+        if not self.fate.closing:
+            self.fate.closing = True
             self._arrived.set()
             self.streams.reset_unended()
             try:
@@ -182,13 +182,6 @@ class QuicLink(MuxedLink):
         """Tell the other side that there is no room for it."""
         if not self.over:
             self.end(LinkClosed("refused"), CONNECTION_REFUSED, transport=True)
-
-    def raise_if_ended(self) -> None:
-        """Raise `LinkClosed` if the link has ended, or is about to."""
-        if self.closing or self.over:
-            raise LinkClosed(f"the connection has ended: {self._cause or 'closed'}") from (
-                self._cause
-            )
 
     # -- what its streams ask
 
@@ -236,8 +229,9 @@ class QuicLink(MuxedLink):
         )
 
     def forget(self) -> None:
-        """Free what it holds; the swarm may keep it for a while."""
+        """Free what it holds; the swarm may keep it for a while, and its users its streams."""
         self._engine.forget()
+        self.streams.let_go()
 
     def receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
         """Take datagrams; `advance` must follow."""
@@ -338,8 +332,8 @@ class QuicLink(MuxedLink):
     def _finish(self, cause: Cause | None) -> None:
         if self.over:
             return
-        self.over = True
-        self._cause = cause
+        self.fate.over = True
+        self.fate.cause = cause
         self._gone_at = self.now() + self._settings.close_timeout_seconds
         self._settled.set()
         self._ended.set()

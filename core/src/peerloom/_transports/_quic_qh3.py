@@ -252,6 +252,8 @@ class Qh3Connection(QuicConnection):
 
     def forget(self) -> None:
         """Let go of what refers to itself in circles, and so would wait for the collector."""
+        if self._tls is not None:
+            del self._tls.tls
         self._core = self._tls = None
 
     def empty_queue(self) -> None:

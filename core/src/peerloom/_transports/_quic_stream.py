@@ -141,7 +141,7 @@ class QuicStream(MuxedStream):
         self._raise_if_broken()
         if self.stopped:
             raise StreamReset(f"the other side reads no more of stream {self.id}")
-        self._streams.raise_if_ended()
+        self._streams.fate.raise_if_ended()
 
     def _raise_if_unreadable(self) -> None:
         if self.closed:
@@ -149,12 +149,12 @@ class QuicStream(MuxedStream):
         self._raise_if_broken()
         if self.ended:
             raise anyio.EndOfStream
-        self._streams.raise_if_ended()
+        self._streams.fate.raise_if_ended()
 
     def _raise_if_broken(self) -> None:
         if self.broken is not None:
             if self.broken != BY_PEER:
-                self._streams.raise_if_ended()
+                self._streams.fate.raise_if_ended()
             raise StreamReset(f"stream {self.id} was {self.broken}")
 
     async def _take_turn(self) -> None:

@@ -17,6 +17,7 @@ from ._quic_stream import BY_PEER, QuicStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._quic_ending import Fate
     from ._quic_engine import QuicEngine, StreamData, StreamStopped
     from ._quic_settings import QuicSettings
 
@@ -31,15 +32,13 @@ logger = logging.getLogger("peerloom.quic")
 
 
 class Connection(Protocol):
-    """What the streams ask of their connection.
+    """What the streams ask of their connection, as long as it is not over.
 
     Attributes:
-        over: whether it has ended.
-        closing: whether this side is about to end it.
+        fate: whether it goes on.
     """
 
-    over: bool
-    closing: bool
+    fate: Fate
 
     def now(self) -> float:
         """The time."""
@@ -61,10 +60,6 @@ class Connection(Protocol):
         """The other side has opened a stream."""
         ...
 
-    def raise_if_ended(self) -> None:
-        """Raise `LinkClosed` if the connection has ended, or is about to."""
-        ...
-
 
 class QuicStreams:
     """The streams of a connection, by id; see `Backlog` for what holds senders.
@@ -73,6 +68,7 @@ class QuicStreams:
         backlog: what has arrived and is not read.
         accepted: opened by the other side and not yet taken by the swarm.
         check_at: when a held connection is to be looked at again.
+        fate: whether the connection goes on.
         wakeup: makes what its streams wait by.
     """
 
@@ -83,6 +79,7 @@ class QuicStreams:
         self.accepted: deque[QuicStream] = deque()
         self.check_at = 0.0
         self.wakeup = wakeup_kind()
+        self.fate = connection.fate
         self._connection = connection
         self._engine = engine
         self._settings = settings
@@ -96,10 +93,6 @@ class QuicStreams:
         return len(self._streams)
 
     # -- what a stream does
-
-    def raise_if_ended(self) -> None:
-        """Raise `LinkClosed` if the connection has ended, or is about to."""
-        self._connection.raise_if_ended()
 
     def room(self, stream: QuicStream) -> int:
         """How many bytes of a stream may be taken over now."""
@@ -127,9 +120,9 @@ class QuicStreams:
             self.reset(stream, "closed before it was read")
             return
         self._drop_received(stream)
-        if not (stream.end_sent or stream.stopped or self._connection.over):
+        if not (stream.end_sent or stream.stopped or self.fate.over):
             self.send_end(stream)
-        if not stream.over:
+        if not (stream.over or self.fate.over):
             until = self._connection.now() + self._settings.linger_seconds
             self._lingering.append((until, stream))
         self._forget_if_over(stream)
@@ -139,7 +132,7 @@ class QuicStreams:
         if stream.broken is None:
             stream.broken = by
             self._drop_received(stream)
-            if not self._connection.over:
+            if not self.fate.over:
                 self._connection.guard(lambda: self._stop(stream))
             self._forget_if_over(stream)
             stream.wake()
@@ -149,7 +142,7 @@ class QuicStreams:
         backlog = self.backlog
         backlog.unread -= nbytes
         self._forget_if_over(stream)
-        if self._connection.over:
+        if self.fate.over:
             return
         if self._engine.holds_streams:
             self._engine.consumed(stream.id, nbytes)
@@ -263,6 +256,11 @@ class QuicStreams:
         for stream in list(self._streams.values()):
             stream.wake()
 
+    def let_go(self) -> None:
+        """The connection is over, and is kept from here no longer, nor in circles."""
+        self._lingering.clear()
+        del self._connection
+
     # -- inside
 
     def _send_bound(self) -> int:
@@ -276,7 +274,7 @@ class QuicStreams:
         stream = self._streams.get(stream_id)
         if stream is None and self._inbound.is_new(stream_id):
             stream = self.add(stream_id)
-            if self._connection.closing or self._connection.over:
+            if self.fate.closing or self.fate.over:
                 self.reset(stream, "refused")
             else:
                 self.accepted.append(stream)

@@ -104,6 +104,7 @@ class StandingOrder:
     def close(self) -> None:
         """See `Readiness`."""
         self._withdraw()
+        self._read = _read_nothing  # what it was belongs to whom this belongs to
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(anyio.ClosedResourceError())
@@ -119,6 +120,10 @@ class StandingOrder:
         if self._ordered:
             self._ordered = False
             self._loop.remove_reader(self._number)
+
+
+def _read_nothing() -> None:
+    """Stands for a socket that is closed."""
 
 
 def readiness_of(sock: socket.socket, read: Callable[[], None]) -> Readiness:

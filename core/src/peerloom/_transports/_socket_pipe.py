@@ -6,7 +6,7 @@ anyio's own socket stream pauses and resumes asyncio's transport at every read, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -36,7 +36,8 @@ class SocketPipe(LedPipe):
         self._readiness = readiness_of(sock, self._read)
         self._read_bytes = LEAST_READ_BYTES
         self._held = b""  # what was read and nobody has taken yet
-        self._end: Exception | None = None
+        self._ended = False
+        self._failure: OSError | None = None
         self._drained = False
         self._interrupted = False
         self._closed = False
@@ -44,7 +45,7 @@ class SocketPipe(LedPipe):
     @property
     def may_be_led(self) -> bool:
         """See `LedPipe`."""
-        return self._drained and self._readiness.leads and self._end is None
+        return self._drained and self._readiness.leads and not self._ended
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes; raises `anyio.EndOfStream` at the end."""
@@ -55,8 +56,8 @@ class SocketPipe(LedPipe):
         while not self._interrupted:
             if data := self.receive_now(max_bytes):
                 return data
-            if self._end is not None:
-                raise self._end
+            if self._ended:
+                self._raise_end()
             await self._readable()
         self._interrupted = False
         return b""
@@ -128,19 +129,23 @@ class SocketPipe(LedPipe):
                 raise
 
     def _read(self) -> None:
-        if self._held or self._end is not None:
+        if self._held or self._ended:
             return
         try:
             self._held = self._socket.recv(self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._end = self._broken()
-            self._end.__cause__ = error
+            self._ended = True
+            self._failure = error.with_traceback(None)  # whose frame holds this pipe
             return
-        if not self._held:
-            self._end = anyio.EndOfStream()
+        self._ended = not self._held
         self._adapt(len(self._held))
+
+    def _raise_end(self) -> NoReturn:
+        if self._failure is not None:
+            raise self._broken() from self._failure
+        raise anyio.EndOfStream
 
     def _adapt(self, received: int) -> None:
         self._drained = 0 < received <= SMALL_READ_BYTES

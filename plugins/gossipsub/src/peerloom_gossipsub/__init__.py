@@ -41,6 +41,7 @@ from ._events import (
 from ._protocols import PROTOCOLS
 from ._score_params import ScoreParams, Thresholds, TopicScore
 from ._signing import SigningPolicy
+from ._topics import context_topic
 
 __all__ = [
     "PROTOCOLS",
@@ -72,4 +73,5 @@ __all__ = [
     "Unsubscribed",
     "Validator",
     "Verdict",
+    "context_topic",
 ]

@@ -66,7 +66,7 @@ class Send:
 
 @frozen
 class Verify:
-    """Verify a message by the signing policy, then call `Router.verified`."""
+    """Verify a message, then call `Router.verified`, `invalid` or `dropped`."""
 
     arrival: Arrival
 

@@ -62,15 +62,24 @@ class Arrivals:
         else:
             self._begin(Arrival(message_id, message, [peer]))
 
-    def verified(self, arrival: Arrival, author: Author | None, now: float) -> None:
-        """Its signature is as the policy wants it, and this is its author; or None: it is not."""
+    def dropped(self, arrival: Arrival) -> None:
+        """Nobody has verified it: all who brought it are graylisted by now."""
+        del self._unverified[arrival.message.raw]
+        self._release(arrival)
+        self._state.counts["message of a graylisted peer"] += 1
+
+    def invalid(self, arrival: Arrival, cause: str) -> None:
+        """Its signature is not as the policy wants it."""
+        del self._unverified[arrival.message.raw]
+        self._release(arrival)
+        self._state.counts[f"message invalid: {cause}"] += 1
+        for peer in arrival.bringers:
+            self._state.scores.invalid_delivery(peer, arrival.message.topic)
+
+    def verified(self, arrival: Arrival, author: Author, now: float) -> None:
+        """Its signature is as the policy wants it, and this is its author."""
         state, message_id, topic = self._state, arrival.message_id, arrival.message.topic
         del self._unverified[arrival.message.raw]
-        if author is None:
-            self._release(arrival)
-            for peer in dict.fromkeys(arrival.bringers):
-                state.scores.invalid_delivery(peer, topic)
-            return
         if message_id in self._unjudged or not state.seen.add(message_id, now):
             self._release(arrival)
             for peer in arrival.bringers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from peerloom import NodeClosed
+
 from ._commands import (
     MeshPeers,
     MeshStats,
@@ -15,6 +17,7 @@ from ._commands import (
     SubscribedPeers,
     Unsubscribe,
 )
+from ._events import PeerSubscribed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -58,6 +61,14 @@ class Gossipsub:
     async def subscribed_peers(self, topic: str) -> tuple[PeerId, ...]:
         """The connected peers that are subscribed to a topic, in the mesh or not."""
         return await self._client.call(SubscribedPeers(topic))
+
+    async def wait_for_peers(self, topic: str, count: int = 1) -> tuple[PeerId, ...]:
+        """Wait until so many connected peers are subscribed to a topic, and give all that are."""
+        async with self._client.events(PeerSubscribed) as news:
+            while len(peers := await self.subscribed_peers(topic)) < count:
+                if await anext(news, None) is None:
+                    raise NodeClosed("the node has stopped, so nobody will subscribe")
+        return peers
 
     async def mesh_stats(self) -> Mapping[str, int]:
         """How many peers the mesh of each of this node's topics has."""

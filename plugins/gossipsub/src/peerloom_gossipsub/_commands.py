@@ -34,14 +34,22 @@ class Published:
 
 @frozen
 class Subscribe(Command[bool]):
-    """Hear a topic; the answer is whether that is new."""
+    """Hear a topic; the answer is whether that is new.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
 
 @frozen
 class Unsubscribe(Command[bool]):
-    """Hear a topic no more; the answer is whether it was heard."""
+    """Hear a topic no more; the answer is whether it was heard.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
@@ -51,6 +59,10 @@ class Publish(Command[Published]):
     """Publish a message; answered when it is queued for every peer that it goes to.
 
     Raises `NoPeersSubscribedToTopic`, `MessageTooLarge`, `Duplicate`.
+
+    Attributes:
+        topic: the topic; it need not be subscribed to.
+        data: the message.
     """
 
     topic: str
@@ -59,14 +71,22 @@ class Publish(Command[Published]):
 
 @frozen
 class MeshPeers(Command[tuple[PeerId, ...]]):
-    """The peers of a topic's mesh."""
+    """The peers of a topic's mesh.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
 
 @frozen
 class SubscribedPeers(Command[tuple[PeerId, ...]]):
-    """The connected peers that are subscribed to a topic."""
+    """The connected peers that are subscribed to a topic.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
@@ -78,7 +98,12 @@ class MeshStats(Command[Mapping[str, int]]):
 
 @frozen
 class SetPeerScore(Command[None]):
-    """Tell what the application thinks of a peer; 0 for nothing."""
+    """Tell what the application thinks of a peer; 0 for nothing.
+
+    Attributes:
+        peer: whom.
+        score: what is added to its score, times `application_weight`.
+    """
 
     peer: PeerId
     score: float
@@ -89,6 +114,10 @@ class SetValidator(Command[None]):
     """Judge the messages of a topic by an async function; None accepts them all.
 
     A validator that raises, or is slower than `validation_seconds`, has ignored the message.
+
+    Attributes:
+        topic: the topic.
+        validator: async function that is given a `Message` and answers with a `Verdict`, or None.
     """
 
     topic: str

@@ -11,6 +11,8 @@ from peerloom import Event
 if TYPE_CHECKING:
     from peerloom import PeerId
 
+    from ._actions import Arrival
+
 
 @frozen
 class Message(Event):
@@ -35,21 +37,34 @@ class Message(Event):
 
 @frozen
 class Subscribed(Event):
-    """This node has subscribed to a topic."""
+    """This node has subscribed to a topic.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
 
 @frozen
 class Unsubscribed(Event):
-    """This node is not subscribed to a topic any more."""
+    """This node is not subscribed to a topic any more.
+
+    Attributes:
+        topic: the topic.
+    """
 
     topic: str
 
 
 @frozen
 class PeerSubscribed(Event):
-    """A connected peer has subscribed to a topic."""
+    """A connected peer has subscribed to a topic.
+
+    Attributes:
+        peer: who.
+        topic: the topic.
+    """
 
     peer: PeerId
     topic: str
@@ -57,7 +72,12 @@ class PeerSubscribed(Event):
 
 @frozen
 class PeerUnsubscribed(Event):
-    """A peer is not subscribed to a topic any more, or has gone."""
+    """A peer is not subscribed to a topic any more, or has gone.
+
+    Attributes:
+        peer: who.
+        topic: the topic.
+    """
 
     peer: PeerId
     topic: str
@@ -74,3 +94,16 @@ class SlowPeer(Event):
 
     peer: PeerId
     waiting_bytes: int
+
+
+def message_of(arrival: Arrival) -> Message:
+    """What the application is told of a message."""
+    author = arrival.author
+    return Message(
+        topic=arrival.message.topic,
+        source=author.source if author else None,
+        data=arrival.message.data,
+        message_id=arrival.message_id,
+        sequence=author.sequence if author else None,
+        received_from=arrival.bringers[0],
+    )

@@ -38,9 +38,9 @@ class FrameDecoder:
             del self._buffer[:at]
 
     @property
-    def is_between_frames(self) -> bool:
-        """Whether the stream may end here."""
-        return not self._buffer
+    def kept_bytes(self) -> int:
+        """What has arrived of a frame that is not whole; the stream may end where there is none."""
+        return len(self._buffer)
 
     def _length(self, at: int) -> tuple[int, int] | None:
         size = 0

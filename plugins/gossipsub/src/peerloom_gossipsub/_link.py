@@ -73,6 +73,11 @@ class PeerLink:
         """What is queued."""
         return self._queue.bytes
 
+    @property
+    def waiting_frames(self) -> int:
+        """How many frames are queued, or were not taken by a stream that broke."""
+        return len(self._queue) + len(self._unsent)
+
     async def _run_stream(self) -> None:
         connections = self._ctx.connections(self.peer)
         if not connections:

@@ -8,16 +8,6 @@ from typing import TYPE_CHECKING, Any
 from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
 
 from ._behaviour import GossipsubBehaviour
-from ._commands import (
-    MeshPeers,
-    MeshStats,
-    Publish,
-    SetPeerScore,
-    SetValidator,
-    Subscribe,
-    SubscribedPeers,
-    Unsubscribe,
-)
 from ._config import GossipsubConfig
 
 if TYPE_CHECKING:
@@ -58,17 +48,7 @@ class GossipsubPlugin:
     @hookimpl
     def peerloom_command_handlers(self, ctx: PluginContext) -> list[CommandHandler]:
         """What it answers."""
-        behaviour = self._behaviours[ctx]
-        return [
-            Subscribe.handled_by(behaviour.subscribe),
-            Unsubscribe.handled_by(behaviour.unsubscribe),
-            Publish.handled_by(behaviour.publish),
-            MeshPeers.handled_by(behaviour.mesh_peers),
-            SubscribedPeers.handled_by(behaviour.subscribed_peers),
-            MeshStats.handled_by(behaviour.mesh_stats),
-            SetPeerScore.handled_by(behaviour.set_peer_score),
-            SetValidator.handled_by(behaviour.set_validator),
-        ]
+        return self._behaviours[ctx].command_handlers()
 
     @hookimpl
     def peerloom_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:

@@ -86,11 +86,7 @@ class Router:
     def receive(self, peer: PeerId, rpc: Rpc, now: float) -> None:
         """A connected peer has sent an RPC."""
         state, known = self._state, self._state.peers.get(peer)
-        if known is None:
-            state.counts["rpc of a stranger"] += 1
-            return
-        if peer not in state.explicit and state.score(peer) < state.thresholds.graylist:
-            state.counts["rpc of a graylisted peer"] += 1
+        if not self.hears(peer) or known is None:
             return
         for cause, count in rpc.skipped.items():
             state.counts[f"{cause} left out"] += count
@@ -104,12 +100,36 @@ class Router:
         for subscription in rpc.subscriptions:  # not before a PRUNE in the same RPC is heard
             self._meshes.subscribed(subscription.topic, peer, now)
 
-    def offend(self, peer: PeerId, count: float = 1) -> None:
+    def hears(self, peer: PeerId) -> bool:
+        """Whether what a peer sends is looked at; where it is not, that is counted."""
+        state = self._state
+        if peer not in state.peers:
+            state.counts["rpc of a stranger"] += 1
+            return False
+        if self._is_graylisted(peer):
+            state.counts["rpc of a graylisted peer"] += 1
+            return False
+        return True
+
+    def offend(self, peer: PeerId, cause: str, count: float = 1) -> None:
         """A peer has misbehaved in a way that only the caller sees: bytes that are no RPC."""
+        self._state.counts[cause] += 1
         self._state.scores.offend(peer, count)
 
-    def verified(self, arrival: Arrival, author: Author | None, now: float) -> None:
-        """The answer to `Verify`: who published it, or None if the message is invalid."""
+    def is_unwanted(self, arrival: Arrival) -> bool:
+        """Whether all who have brought a message are graylisted by now: drop it unverified."""
+        return all(map(self._is_graylisted, arrival.bringers))
+
+    def dropped(self, arrival: Arrival) -> None:
+        """An answer to `Verify`: nobody has looked."""
+        self._arrivals.dropped(arrival)
+
+    def invalid(self, arrival: Arrival, cause: str) -> None:
+        """An answer to `Verify`: the message is invalid."""
+        self._arrivals.invalid(arrival, cause)
+
+    def verified(self, arrival: Arrival, author: Author, now: float) -> None:
+        """An answer to `Verify`: who published it."""
         self._arrivals.verified(arrival, author, now)
 
     def judged(self, arrival: Arrival, verdict: Verdict, now: float) -> None:
@@ -206,6 +226,10 @@ class Router:
     def pending_messages(self) -> int:
         """How many these are."""
         return len(self._arrivals)
+
+    def _is_graylisted(self, peer: PeerId) -> bool:
+        state = self._state
+        return peer not in state.explicit and state.score(peer) < state.thresholds.graylist
 
     def _on_subscription(self, peer: PeerId, known: PeerState, subscription: Subscription) -> None:
         topic = subscription.topic

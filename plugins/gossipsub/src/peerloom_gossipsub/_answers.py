@@ -1,0 +1,96 @@
+"""Answers: what each command does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peerloom.plugin import TopicJoined, TopicLeft
+
+from ._actions import Priority, Send
+from ._commands import (
+    MeshPeers,
+    MeshStats,
+    Publish,
+    Published,
+    SetPeerScore,
+    SetValidator,
+    Subscribe,
+    SubscribedPeers,
+    Unsubscribe,
+)
+from ._events import Subscribed, Unsubscribed
+from ._signing import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from peerloom import PeerId
+    from peerloom.plugin import CommandHandler
+
+    from ._engine import Engine
+
+
+class Answers:
+    """The handlers of the plugin's commands."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ctx = engine.ctx
+        first = int(self._ctx.runtime.wall_time() * 1e9)
+        self._publisher = Publisher(self._ctx.identity, engine.config.signing, first)
+
+    def command_handlers(self) -> list[CommandHandler]:
+        """What it answers."""
+        return [
+            Subscribe.handled_by(self._subscribe),
+            Unsubscribe.handled_by(self._unsubscribe),
+            Publish.handled_by(self._publish),
+            MeshPeers.handled_by(self._mesh_peers),
+            SubscribedPeers.handled_by(self._subscribed_peers),
+            MeshStats.handled_by(self._mesh_stats),
+            SetPeerScore.handled_by(self._set_peer_score),
+            SetValidator.handled_by(self._set_validator),
+        ]
+
+    async def _subscribe(self, command: Subscribe) -> bool:
+        if not self._engine.router.subscribe(command.topic, self._engine.now()):
+            return False
+        self._engine.act()
+        self._ctx.emit(TopicJoined(command.topic))
+        self._ctx.emit(Subscribed(command.topic))
+        return True
+
+    async def _unsubscribe(self, command: Unsubscribe) -> bool:
+        if not self._engine.router.unsubscribe(command.topic, self._engine.now()):
+            return False
+        self._engine.act()
+        self._ctx.emit(TopicLeft(command.topic))
+        self._ctx.emit(Unsubscribed(command.topic))
+        return True
+
+    async def _publish(self, command: Publish) -> Published:
+        engine = self._engine
+        message = self._publisher.make(command.topic, command.data)
+        publication = engine.router.publish(message, engine.now())
+        skipped = 0
+        for action in engine.router.take():
+            if isinstance(action, Send) and action.priority is Priority.DATA:
+                skipped += await engine.links.send_patiently(action)  # there is one, the last
+            else:
+                engine.do(action)
+        return Published(publication.message_id, len(publication.peers) - skipped, skipped)
+
+    async def _mesh_peers(self, command: MeshPeers) -> tuple[PeerId, ...]:
+        return tuple(self._engine.router.mesh_peers(command.topic))
+
+    async def _subscribed_peers(self, command: SubscribedPeers) -> tuple[PeerId, ...]:
+        return tuple(self._engine.router.subscribed_peers(command.topic))
+
+    async def _mesh_stats(self, _: MeshStats) -> Mapping[str, int]:
+        return self._engine.router.mesh_sizes()
+
+    async def _set_peer_score(self, command: SetPeerScore) -> None:
+        self._engine.router.set_peer_score(command.peer, command.score)
+
+    async def _set_validator(self, command: SetValidator) -> None:
+        self._engine.validation.set_validator(command.topic, command.validator)

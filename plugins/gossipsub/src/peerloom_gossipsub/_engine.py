@@ -1,0 +1,109 @@
+"""Engine: the router with a clock and with hands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from peerloom import DialFailed
+from peerloom.plugin import Role
+
+from ._actions import Connect, Deliver, Judge, PeerJoined, PeerLeft, Send, Verify
+from ._events import PeerSubscribed, PeerUnsubscribed, message_of
+from ._link_table import LinkTable
+from ._router import Router
+from ._validation import Validation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from peerloom import PeerId
+    from peerloom.plugin import PluginContext
+
+    from ._actions import Action, Version
+    from ._config import GossipsubConfig
+    from ._rpc import Rpc
+
+
+class Engine:
+    """Tells the router what happens, and does at once what it asks for.
+
+    Attributes:
+        ctx: the plugin's context.
+        config: its settings.
+        router: after anything else than the methods here has spoken to it, call `act`.
+        links: the ways to the peers.
+        losses: what did not reach the router, or a peer's stream, by cause.
+        validation: how messages are verified and judged.
+    """
+
+    def __init__(self, ctx: PluginContext) -> None:
+        self.ctx = ctx
+        self.config: GossipsubConfig = ctx.config
+        self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
+        self.losses: Counter[str] = Counter()
+        self.links = LinkTable(ctx, self._greet, self.losses)
+        self.validation = Validation(ctx, self.router, self.act)
+
+    def now(self) -> float:
+        """The time that the router is told."""
+        return self.ctx.runtime.now()
+
+    def receive(self, peer: PeerId, rpc: Rpc) -> None:
+        """A peer has sent an RPC."""
+        self.router.receive(peer, rpc, self.now())
+        self.act()
+
+    def lost(self, peer: PeerId) -> None:
+        """A peer has gone."""
+        self.router.disconnect(peer, self.now())
+        self.act()
+
+    def heartbeat(self) -> None:
+        """Maintain everything."""
+        self.router.heartbeat(self.now())
+        self.act()
+
+    def act(self) -> None:
+        """Do what the router asks for."""
+        for action in self.router.take():
+            self.do(action)
+
+    def do(self, action: Action) -> None:
+        """Do one thing that the router has asked for."""
+        match action:
+            case Send():
+                self.links.send(action)
+            case Verify():
+                self.validation.verify(action.arrival)
+            case Judge():
+                self.validation.judge(action.arrival)
+            case Deliver():
+                self.ctx.emit(message_of(action.arrival))
+            case PeerJoined():
+                self.ctx.emit(PeerSubscribed(action.peer, action.topic))
+            case PeerLeft():
+                self.ctx.emit(PeerUnsubscribed(action.peer, action.topic))
+            case Connect():
+                self.ctx.spawn(self._dial, action.peer)
+
+    def status(self) -> Mapping[str, Any]:
+        """What it does, for the node's status."""
+        return {
+            "meshes": self.router.mesh_sizes(),
+            "peers": len(self.links),
+            "pending_bytes": self.router.pending_bytes,
+            "waiting_bytes": self.links.waiting_bytes,
+            "counts": dict(self.losses + Counter(self.router.counts())),
+        }
+
+    def _greet(self, peer: PeerId, version: Version) -> None:
+        dialled = any(each.role is Role.DIALER for each in self.ctx.connections(peer))
+        self.router.connect(peer, version, is_outbound=dialled)
+        self.act()
+
+    async def _dial(self, peer: PeerId) -> None:
+        try:
+            await self.ctx.dial(peer)
+        except DialFailed:
+            return

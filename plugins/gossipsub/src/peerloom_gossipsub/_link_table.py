@@ -1,0 +1,112 @@
+"""LinkTable: the ways to all peers that speak gossipsub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ._actions import Priority
+from ._encode import encode_rpc
+from ._events import SlowPeer
+from ._link import PeerLink
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
+    from peerloom import PeerId
+    from peerloom.plugin import PluginContext
+
+    from ._actions import Send, Version
+    from ._config import GossipsubConfig
+
+
+class LinkTable:
+    """Makes a link for each peer that is met, and puts into its queue what is sent to it."""
+
+    def __init__(
+        self, ctx: PluginContext, greet: Callable[[PeerId, Version], None], lost: Counter[str]
+    ) -> None:
+        """`greet` is called whenever a peer may not have heard of this node's topics."""
+        self._ctx = ctx
+        self._config: GossipsubConfig = ctx.config
+        self._greet = greet
+        self._lost = lost
+        self._links: dict[PeerId, PeerLink] = {}
+        self._versions: dict[PeerId, Version] = {}
+
+    def meet(self, peer: PeerId, version: Version) -> None:
+        """A peer speaks gossipsub, which may be known already."""
+        if peer in self._links or not self._ctx.connections(peer):
+            return
+        link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
+        self._versions[peer] = version
+        self._greet(peer, version)
+        self._ctx.spawn(
+            link.run, self._config.heartbeat_seconds, lambda: self._greet(peer, version)
+        )
+
+    def greet_again(self, peer: PeerId) -> None:
+        """A peer has connected once more."""
+        if peer in self._links:
+            self._greet(peer, self._versions[peer])
+
+    def lose(self, peer: PeerId) -> bool:
+        """A peer has gone; gives whether it was met."""
+        if peer not in self._links:
+            return False
+        link = self._links.pop(peer)
+        link.close()
+        if link.waiting_frames:
+            self._lost["frame for a peer that has gone"] += link.waiting_frames
+        del self._versions[peer]
+        return True
+
+    def send(self, send: Send) -> None:
+        """Queue what the router sends."""
+        frames = encode_rpc(send.rpc)
+        for peer in send.peers:
+            if (link := self._links.get(peer)) is None:
+                continue
+            together = send.priority is not Priority.GOSSIP
+            for portion in [frames] if together else [[frame] for frame in frames]:
+                if not link.offer(send.priority, portion):
+                    self._lost[f"{send.priority.name.lower()} for a slow peer"] += len(portion)
+
+    async def send_patiently(self, send: Send) -> int:
+        """Queue a message of this node, waiting for room; gives how many peers were too slow."""
+        frames = encode_rpc(send.rpc)
+        links = [self._links[peer] for peer in send.peers if peer in self._links]
+        slow = [link for link in links if not link.offer(send.priority, frames)]
+        return await self._wait_for(slow, send.priority, frames) if slow else 0
+
+    def close(self) -> None:
+        """End every stream."""
+        for link in self._links.values():
+            link.close()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What is queued for all of them."""
+        return sum(link.waiting_bytes for link in self._links.values())
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    async def _wait_for(
+        self, slow: Sequence[PeerLink], priority: Priority, frames: Sequence[bytes]
+    ) -> int:
+        skipped = 0
+
+        async def wait(link: PeerLink) -> None:
+            nonlocal skipped
+            if not await link.offer_within(priority, frames, self._config.slow_peer_seconds):
+                skipped += 1
+                self._lost["message skipped for a slow peer"] += 1
+                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
+
+        async with anyio.create_task_group() as tasks:
+            for link in slow:
+                tasks.start_soon(wait, link)
+        return skipped

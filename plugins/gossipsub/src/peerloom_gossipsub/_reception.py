@@ -1,0 +1,64 @@
+"""Reception: reads what peers send, no faster than it can be judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from peerloom import MalformedMessage
+
+from ._decode import decode_rpc
+from ._frames import FrameDecoder
+from ._intake import Turn, Unfinished
+from ._link import STREAM_FAILURES
+from ._protocols import VERSIONS
+from ._rpc import RpcLimits
+
+if TYPE_CHECKING:
+    from peerloom import PeerId, Stream
+
+    from ._engine import Engine
+
+_READ_BYTES: Final = 262_144
+_MALFORMED_OFFENCES: Final = 10  # bytes that are no RPC: twice, and the peer is graylisted
+
+
+class Reception:
+    """Serves the streams that peers open."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._unfinished = Unfinished()
+        self._limits = RpcLimits(max_message_bytes=engine.config.max_message_bytes)
+
+    async def serve(self, stream: Stream) -> None:
+        """Take the RPCs of a stream until it ends."""
+        self._engine.links.meet(stream.peer, VERSIONS[stream.protocol])
+        try:
+            await self._read(stream)
+        except MalformedMessage:
+            self._engine.router.offend(stream.peer, "rpc malformed", _MALFORMED_OFFENCES)
+            stream.reset()
+        except anyio.EndOfStream:
+            await stream.aclose()
+        except STREAM_FAILURES:
+            stream.reset()
+        finally:
+            self._unfinished.keep(stream, 0)
+
+    async def _read(self, stream: Stream) -> None:
+        decoder = FrameDecoder(self._engine.config.max_rpc_bytes)
+        turn = Turn(self._engine.now)
+        while True:
+            for frame in decoder.feed(await stream.receive(_READ_BYTES)):
+                await self._engine.validation.wait_for_room()
+                self._take(stream.peer, frame)
+                await turn.rest()
+            for given_up in self._unfinished.keep(stream, decoder.kept_bytes):
+                self._engine.losses["unfinished frame given up"] += 1
+                given_up.reset()
+
+    def _take(self, peer: PeerId, frame: bytes) -> None:
+        if self._engine.router.hears(peer):
+            self._engine.receive(peer, decode_rpc(frame, self._limits))

@@ -1,0 +1,113 @@
+"""Validation: whether messages of others are signed as they must be, and what validators say."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ._actions import Verdict
+from ._events import message_of
+from ._intake import Turn, Verifications
+from ._signing import InvalidMessage, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerloom.plugin import PluginContext
+
+    from ._actions import Arrival
+    from ._commands import Validator
+    from ._config import GossipsubConfig
+    from ._router import Router
+
+_LOG = logging.getLogger("peerloom.gossipsub")
+
+
+class Validation:
+    """Verifies and judges what the router asks for; no more of it waits than the settings say."""
+
+    def __init__(
+        self,
+        ctx: PluginContext,
+        router: Router,
+        act: Callable[[], None],
+    ) -> None:
+        """`act` is called when the router has been told an answer."""
+        self._ctx = ctx
+        self._config: GossipsubConfig = ctx.config
+        self._router = router
+        self._act = act
+        self._waiting = Verifications()
+        self._verifier = Verifier(self._config.signing)
+        self._validators: dict[str, Validator] = {}
+        self._room = anyio.Event()
+
+    def set_validator(self, topic: str, validator: Validator | None) -> None:
+        """Judge the messages of a topic by this from now on."""
+        self._validators.pop(topic, None)
+        if validator is not None:
+            self._validators[topic] = validator
+
+    async def run(self) -> None:
+        """Verify what waits, in turns."""
+        turn = Turn(self._ctx.runtime.now)
+        while True:
+            await self._waiting.wait()
+            turn.begin()
+            while self._waiting:
+                self._verify(self._waiting.pop())
+                self._room.set()
+                await turn.rest()
+
+    def verify(self, arrival: Arrival) -> None:
+        """Let `run` find out who published a message."""
+        self._waiting.add(arrival)
+
+    def judge(self, arrival: Arrival) -> None:
+        """Ask the validator of its topic, if there is one."""
+        validator = self._validators.get(arrival.message.topic)
+        if validator is None:
+            self._finish(arrival, Verdict.ACCEPT)
+        else:
+            self._ctx.spawn(self._ask, validator, arrival)
+
+    async def wait_for_room(self) -> None:
+        """Wait until less is to be verified and judged than may be at a time."""
+        while self._is_full():
+            if self._room.is_set():  # others may wait for it already
+                self._room = anyio.Event()
+            await self._room.wait()
+
+    def _is_full(self) -> bool:
+        return (
+            self._router.pending_bytes > self._config.max_pending_bytes
+            or self._router.pending_messages > self._config.max_pending_messages
+        )
+
+    def _verify(self, arrival: Arrival) -> None:
+        if self._router.is_unwanted(arrival):
+            self._router.dropped(arrival)
+            return
+        try:
+            author = self._verifier.verify(arrival.message)
+        except InvalidMessage as error:
+            self._router.invalid(arrival, error.cause)
+        else:
+            self._router.verified(arrival, author, self._ctx.runtime.now())
+        self._act()
+
+    async def _ask(self, validator: Validator, arrival: Arrival) -> None:
+        verdict = Verdict.IGNORE
+        try:
+            with anyio.move_on_after(self._config.validation_seconds):
+                verdict = await validator(message_of(arrival))
+        except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
+            _LOG.exception("the validator of %r failed", arrival.message.topic)
+        self._finish(arrival, verdict)
+
+    def _finish(self, arrival: Arrival, verdict: Verdict) -> None:
+        self._router.judged(arrival, verdict, self._ctx.runtime.now())
+        self._room.set()
+        self._act()
