@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 
 class Row(Protocol):
-    """A row of the matrix: a name, and what it is played over."""
+    """A row of the matrix: its name, what it is played over, and whether its streams end."""
 
     @property
     def name(self) -> str: ...
     @property
     def transport(self) -> str: ...
+    @property
+    def ends_streams(self) -> bool: ...
 
 
 R = TypeVar("R", bound=Row)

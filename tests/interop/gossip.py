@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from attrs import frozen
 
@@ -52,6 +52,7 @@ class GossipRow:
     play: Play
     transport: str
     is_long: bool
+    ends_streams: ClassVar = False
 
     def __str__(self) -> str:
         return "-".join(re.findall(r"\w+", self.name))
