@@ -234,7 +234,7 @@ class Router:
         return self._meshes.sizes()
 
     def counts(self) -> Mapping[str, int]:
-        """What was ignored, refused, dropped or left out: how often, by cause."""
+        """What was ignored, refused, dropped, left out or asked for: how often, by cause."""
         state = self._state
         early = {
             "seen message forgotten early": state.seen.forgotten_early,
