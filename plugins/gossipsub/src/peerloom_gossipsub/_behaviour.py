@@ -30,8 +30,9 @@ class GossipsubBehaviour(Behaviour):
         self._holding = Holding(
             router, config.explicit_peers, config.max_held_peers, self._engine.now
         )
+        self._reception = Reception(self._engine)
         inbound = InboundProtocol(
-            Reception(self._engine).serve,
+            self._reception.serve,
             max_streams_per_peer=4,
             runs_on_limited=True,
             holds_connection=False,
@@ -65,7 +66,8 @@ class GossipsubBehaviour(Behaviour):
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""
-        return self._engine.status()
+        unfinished = self._reception.unfinished_bytes
+        return {**self._engine.status(), "unfinished_bytes": unfinished}
 
     def _on_identified(self, event: IdentifyReceived) -> None:
         spoken = [VERSIONS[name] for name in PROTOCOLS if name in event.protocols]

@@ -115,6 +115,7 @@ class Engine:
         dialled = any(each.role is Role.DIALER for each in connections)
         ips = self._ips.of(connections)
         self.router.connect(peer, version, is_outbound=dialled, ips=ips)
+        self.router.remind(peer)
         self.act()
 
     async def _dial(self, peer: PeerId) -> None:

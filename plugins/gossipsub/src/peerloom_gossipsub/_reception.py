@@ -29,7 +29,7 @@ class Reception:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._unfinished = Unfinished()
+        self._unfinished = Unfinished(engine.config.max_rpc_bytes + _READ_BYTES)
         self._limits = RpcLimits(max_message_bytes=engine.config.max_message_bytes)
 
     async def serve(self, stream: Stream) -> None:
@@ -46,6 +46,11 @@ class Reception:
             stream.reset()
         finally:
             self._unfinished.keep(stream, 0)
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """What has arrived of frames that are not whole."""
+        return self._unfinished.bytes
 
     async def _read(self, stream: Stream) -> None:
         decoder = FrameDecoder(self._engine.config.max_rpc_bytes)

@@ -75,6 +75,14 @@ class Router:
         if peer in self._state.peers:
             self._state.scores.connect(peer, ips)
 
+    def remind(self, peer: PeerId) -> None:
+        """The stream to a peer was broken: what was in it may be lost, on the other side as well.
+
+        It hears what there is, also if it is in a mesh, where nobody else would tell it.
+        """
+        if known := self._state.peers.get(peer):
+            self._gossip.remind(peer, known.topics)
+
     def disconnect(self, peer: PeerId, now: float) -> None:
         """A peer has gone."""
         state, known = self._state, self._state.peers.get(peer)
