@@ -37,6 +37,9 @@ class Backoffs(RuleBasedStateMachine):
         self.members: set[int] = set()
         self.joined = False
         self.join()
+        for number in range(1, 8):
+            self.connect(number)
+            self.subscribe(number, subscribed=True)
 
     # -- what happens
 
@@ -106,6 +109,12 @@ class Backoffs(RuleBasedStateMachine):
             default = BACKOFF if number in self.members else LEAVING
             self.keep_out(number, min(seconds or default, MAX_BACKOFF_SECONDS))
             assert number not in self.mesh()
+
+    @rule(number=PEERS, times=st.integers(1, 3))
+    def graft_in_spite_of_a_prune(self, number, times):
+        self.prune(number, 0)
+        for _ in range(times):
+            self.graft(number)
 
     @rule(seconds=st.sampled_from([0.5, 5.0, 25.0, 400.0]))
     def wait(self, seconds):
