@@ -53,17 +53,16 @@ def _contest(options: Options) -> AbstractAsyncContextManager[Sequence[Contestan
 
 
 async def _measure(nodes: Gossips, shares: tuple[int, int]) -> Measured:
-    """Seconds from the first `publish` to the last arrival; a lost message is a failure."""
+    """Seconds from the first `publish` to the last arrival; one that we lose is a failure."""
     used = nodes.processor_seconds
     published = await nodes.publish(shares)
     received = await nodes.received(shares)
-    wanted = nodes.wanted(shares)
-    if received.counts != wanted:
-        lost = sum(wanted) - sum(received.counts)
-        raise WrongData(f"{nodes.name}: {lost} of {sum(wanted)} deliveries were lost")
+    wanted, came = sum(nodes.wanted(shares)), sum(received.counts)
+    if came != wanted and nodes.name in OUR_BACKENDS:
+        raise WrongData(f"{nodes.name}: {wanted - came} of {wanted} deliveries were lost")
     begun = min(each["begun"] for each in published)
     beside = {
-        _DELIVERED: 100 * sum(received.counts) / sum(wanted),
+        _DELIVERED: 100 * came / wanted,
         "processor-seconds": nodes.processor_seconds - used,
     }
     return Measured(received.last - begun, beside)

@@ -29,7 +29,13 @@ from ._commands import (
     Validator,
 )
 from ._config import Degrees, GossipsubConfig
-from ._errors import Duplicate, MessageTooLarge, NoPeersSubscribedToTopic, PublishError
+from ._errors import (
+    Duplicate,
+    MessageTooLarge,
+    NoPeersSubscribedToTopic,
+    PublishError,
+    TopicTooLong,
+)
 from ._events import (
     Message,
     PeerSubscribed,
@@ -69,6 +75,7 @@ __all__ = [
     "SubscribedPeers",
     "Thresholds",
     "TopicScore",
+    "TopicTooLong",
     "Unsubscribe",
     "Unsubscribed",
     "Validator",

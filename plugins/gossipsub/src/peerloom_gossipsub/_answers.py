@@ -18,16 +18,20 @@ from ._commands import (
     SubscribedPeers,
     Unsubscribe,
 )
+from ._errors import check_topic
 from ._events import Subscribed, Unsubscribed
 from ._signing import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from peerloom import PeerId
     from peerloom.plugin import CommandHandler
 
     from ._engine import Engine
+    from ._link import PeerLink
+    from ._publishing import Publication
+    from ._rpc import WireMessage
 
 
 class Answers:
@@ -53,6 +57,7 @@ class Answers:
         ]
 
     async def _subscribe(self, command: Subscribe) -> bool:
+        check_topic(command.topic)
         if not self._engine.router.subscribe(command.topic, self._engine.now()):
             return False
         self._engine.act()
@@ -68,16 +73,25 @@ class Answers:
         self._ctx.emit(Unsubscribed(command.topic))
         return True
 
-    async def _publish(self, command: Publish) -> Published:
+    def _publish(self, command: Publish) -> Published | Awaitable[Published]:
+        # Nearly always there is room, and then a task for each message would cost as much again.
         engine = self._engine
         message = self._publisher.make(command.topic, command.data)
         publication = engine.router.publish(message, engine.now())
-        skipped = 0
+        slow: Sequence[PeerLink] = ()
         for action in engine.router.take():
             if isinstance(action, Send) and action.priority is Priority.DATA:
-                skipped += await engine.links.send_patiently(action)  # there is one, the last
+                slow = engine.links.offer(action)  # there is one: this message
             else:
                 engine.do(action)
+        if slow:
+            return self._publish_patiently(publication, message, slow)
+        return Published(publication.message_id, len(publication.peers), 0)
+
+    async def _publish_patiently(
+        self, publication: Publication, message: WireMessage, slow: Sequence[PeerLink]
+    ) -> Published:
+        skipped = await self._engine.links.wait_for_room(slow, message)
         return Published(publication.message_id, len(publication.peers) - skipped, skipped)
 
     async def _mesh_peers(self, command: MeshPeers) -> tuple[PeerId, ...]:

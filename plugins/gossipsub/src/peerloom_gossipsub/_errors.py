@@ -1,8 +1,10 @@
-"""What `publish` raises."""
+"""What `publish` raises, and `subscribe`."""
 
 from __future__ import annotations
 
 from peerloom import PeerloomError
+
+from ._rpc import MAX_TOPIC_BYTES
 
 
 class PublishError(PeerloomError):
@@ -45,3 +47,17 @@ class Duplicate(PublishError):
     def __init__(self, message_id: bytes) -> None:
         super().__init__(f"message {message_id.hex()} has been published or heard already")
         self.message_id = message_id
+
+
+class TopicTooLong(PublishError):
+    """The topic's name is longer than this plugin reads in messages of others: choose a shorter."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"a topic of {size} bytes; at most {MAX_TOPIC_BYTES} can be told to peers")
+
+
+def check_topic(topic: str) -> None:
+    """Raise `TopicTooLong` if it is."""
+    size = len(topic.encode())
+    if size > MAX_TOPIC_BYTES:
+        raise TopicTooLong(size)

@@ -52,6 +52,7 @@ class Gossip:
             state.counts["ihave of too many"] += 1
         if asked:
             known.asked_ids += len(asked)
+            state.counts["message asked for"] += len(asked)
             state.promises.add(peer, asked[0], now + PROMISE_SECONDS)
             state.outbox.iwant(peer, asked)
 
@@ -73,6 +74,7 @@ class Gossip:
                 state.counts["iwant in vain"] += 1
                 continue
             known.answered_bytes += len(message.raw)
+            state.counts["message given on request"] += 1
             answer.append(message)
         state.outbox.send((peer,), answer, Priority.GOSSIP)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -10,6 +10,7 @@ from ._actions import Priority
 from ._encode import encode_rpc
 from ._events import SlowPeer
 from ._link import PeerLink
+from ._rpc import Rpc
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from ._actions import Send, Version
     from ._config import GossipsubConfig
+    from ._rpc import WireMessage
+
+FAREWELL_SECONDS: Final = 1.0  # a node gives its plugins two
 
 
 class LinkTable:
@@ -45,21 +49,25 @@ class LinkTable:
         self._greet(peer, version)
         self._ctx.spawn(link.run, self._config.heartbeat_seconds, lambda: self.greet_again(peer))
 
+    def renew(self, peer: PeerId) -> None:
+        """A peer has connected once more, perhaps in another life: its link greets it there."""
+        if peer in self._links:
+            self._links[peer].renew(self._config.heartbeat_seconds)
+
     def greet_again(self, peer: PeerId) -> None:
-        """A peer has connected once more, or our stream to it had broken."""
+        """Our stream to a peer had broken, or is about to be a new one."""
         if peer in self._links:
             self._greet(peer, self._versions[peer])
 
-    def lose(self, peer: PeerId) -> bool:
-        """A peer has gone; gives whether it was met."""
+    def lose(self, peer: PeerId) -> None:
+        """A peer has gone."""
         if peer not in self._links:
-            return False
+            return
         link = self._links.pop(peer)
         link.close()
         if link.waiting_frames:
             self._lost["frame for a peer that has gone"] += link.waiting_frames
         del self._versions[peer]
-        return True
 
     def send(self, send: Send) -> None:
         """Queue what the router sends."""
@@ -72,15 +80,35 @@ class LinkTable:
                 if not link.offer(send.priority, portion):
                     self._lost[f"{send.priority.name.lower()} for a slow peer"] += len(portion)
 
-    async def send_patiently(self, send: Send) -> int:
-        """Queue a message of this node, waiting for room; gives how many peers were too slow."""
+    def offer(self, send: Send) -> Sequence[PeerLink]:
+        """Queue a message of this node; gives the links that have no room for it."""
         frames = encode_rpc(send.rpc)
         links = [self._links[peer] for peer in send.peers if peer in self._links]
-        slow = [link for link in links if not link.offer(send.priority, frames)]
-        return await self._wait_for(slow, send.priority, frames) if slow else 0
+        return [link for link in links if not link.offer(send.priority, frames)]
 
-    def close(self) -> None:
-        """End every stream."""
+    async def wait_for_room(self, slow: Sequence[PeerLink], message: WireMessage) -> int:
+        """Queue a message once there is room; gives how many peers were too slow for it."""
+        frames = encode_rpc(Rpc(messages=(message,)))
+        skipped = 0
+
+        async def wait(link: PeerLink) -> None:
+            nonlocal skipped
+            if not await link.offer_within(Priority.DATA, frames, self._config.slow_peer_seconds):
+                skipped += 1
+                self._lost["message skipped for a slow peer"] += 1
+                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
+
+        async with anyio.create_task_group() as tasks:
+            for link in slow:
+                tasks.start_soon(wait, link)
+        return skipped
+
+    async def finish(self) -> None:
+        """Send what is queued, as far as that is quickly done, then end every stream."""
+        with anyio.move_on_after(FAREWELL_SECONDS):
+            async with anyio.create_task_group() as tasks:
+                for link in self._links.values():
+                    tasks.start_soon(link.finish)
         for link in self._links.values():
             link.close()
 
@@ -91,20 +119,3 @@ class LinkTable:
 
     def __len__(self) -> int:
         return len(self._links)
-
-    async def _wait_for(
-        self, slow: Sequence[PeerLink], priority: Priority, frames: Sequence[bytes]
-    ) -> int:
-        skipped = 0
-
-        async def wait(link: PeerLink) -> None:
-            nonlocal skipped
-            if not await link.offer_within(priority, frames, self._config.slow_peer_seconds):
-                skipped += 1
-                self._lost["message skipped for a slow peer"] += 1
-                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
-
-        async with anyio.create_task_group() as tasks:
-            for link in slow:
-                tasks.start_soon(wait, link)
-        return skipped

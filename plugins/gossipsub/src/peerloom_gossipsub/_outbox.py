@@ -87,6 +87,9 @@ class Outbox:
 
     def take(self) -> list[Action]:
         """All of it: control first, then what was added in its order, gossip at last."""
+        actions, self._actions = self._actions, []
+        if not self._drafts and not self._gossip:  # as nearly always
+            return actions
         control: list[Action] = [
             Send(
                 (peer,),
@@ -104,9 +107,8 @@ class Outbox:
         gossip = [
             Send((peer,), Priority.GOSSIP, Rpc(ihave=ihave)) for peer, ihave in self._gossip.items()
         ]
-        actions = control + self._actions + gossip
-        self._drafts, self._gossip, self._actions = {}, {}, []
-        return actions
+        self._drafts, self._gossip = {}, {}
+        return control + actions + gossip
 
     def _draft(self, peer: PeerId) -> _Draft:
         return self._drafts.setdefault(peer, _Draft())

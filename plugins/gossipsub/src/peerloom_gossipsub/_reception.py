@@ -16,7 +16,7 @@ from ._protocols import VERSIONS
 from ._rpc import RpcLimits
 
 if TYPE_CHECKING:
-    from peerloom import PeerId, Stream
+    from peerloom import Stream
 
     from ._engine import Engine
 
@@ -58,12 +58,13 @@ class Reception:
         while True:
             for frame in decoder.feed(await stream.receive(_READ_BYTES)):
                 await self._engine.validation.wait_for_room()
-                self._take(stream.peer, frame)
+                self._take(stream, frame)
                 await turn.rest()
             for given_up in self._unfinished.keep(stream, decoder.kept_bytes):
                 self._engine.losses["unfinished frame given up"] += 1
                 given_up.reset()
 
-    def _take(self, peer: PeerId, frame: bytes) -> None:
-        if self._engine.router.hears(peer):
-            self._engine.receive(peer, decode_rpc(frame, self._limits))
+    def _take(self, stream: Stream, frame: bytes) -> None:
+        if self._engine.router.hears(stream.peer):
+            rpc = decode_rpc(frame, self._limits)
+            self._engine.receive(stream.peer, rpc, stream.connection.id)

@@ -13,13 +13,12 @@ from attrs import frozen
 
 from peerloom import MalformedMessage, PeerId, PublicKey
 
-from ._decode import decode_message
 from ._encode import encode_message, encode_signature
+from ._errors import check_topic
+from ._rpc import WireMessage
 
 if TYPE_CHECKING:
     from peerloom import KeyPair
-
-    from ._rpc import WireMessage
 
 SEQUENCE_BYTES: Final = 8
 
@@ -90,14 +89,25 @@ class Publisher:
         self._sequence = first_sequence
 
     def make(self, topic: str, data: bytes) -> WireMessage:
-        """A new message of this node."""
+        """A new message of this node, as whoever decodes it sees it; raises `TopicTooLong`."""
+        check_topic(topic)
         if not self._signs:
-            return decode_message(encode_message(topic, data))
+            return WireMessage(encode_message(topic, data), topic, data)
         sequence = self._sequence.to_bytes(SEQUENCE_BYTES, "big")
         self._sequence = self._sequence + 1 & _HIGHEST_SEQUENCE
         unsigned = encode_message(topic, data, self._source, sequence)
         signature = self._key_pair.sign(_PREFIX + unsigned)
-        return decode_message(unsigned + encode_signature(signature, self._key))
+        raw = unsigned + encode_signature(signature, self._key)
+        return WireMessage(
+            raw=raw,
+            topic=topic,
+            data=data,
+            source=self._source,
+            sequence=sequence,
+            signature=signature,
+            key=self._key,
+            unsigned=(len(unsigned), len(raw)),
+        )
 
 
 class Verifier:
