@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 # Where assertions stand besides test modules: they shall say what they saw as well.
 pytest.register_assert_rewrite(
-    "tests.interop.scenarios", "tests.interop.lazy", "examples.simulated_network"
+    "tests.interop.scenarios",
+    "tests.interop.lazy",
+    "tests.interop.gossip_rows",
+    "examples.simulated_network",
 )
 
 # The machines that run this are shared: how long one example takes says nothing.

@@ -25,6 +25,7 @@ PAGE_OF_PACKAGE: Final = {
     "peerloom.plugin": "names",
     "peerloom.testing": "testing",
     "peerloom.blocking": "blocking",
+    "peerloom.cli": "cli",
 }
 CORE: Final = "peerloom itself"
 NOT_AS_IN_A_FILE: Final = {"bootstrap": Bootstrap}  # there it is a section

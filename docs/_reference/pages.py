@@ -102,7 +102,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "errors": errors,
     "hooks": hooks,
     "settings": settings,
-    **{page: partial(names, page) for page in ("names", "testing", "blocking", "plugins")},
+    **{page: partial(names, page) for page in ("names", "testing", "blocking", "cli", "plugins")},
     "command-line": command_line,
 }
 
@@ -133,6 +133,10 @@ def _made(entry: Entry) -> str:
         return of_class(entry.name, entry.thing, targets())
     if isfunction(entry.thing):
         return of_callable(entry.name, entry.thing)
+    if option := _option_of(entry.thing):
+        flags = ", ".join(f'"{flag}"' for flag in (option.default, *option.param_decls))
+        kind = type_text(get_args(entry.thing)[0])
+        return f"{entry.name} = Annotated[{kind}, typer.Option({flags})]"
     if get_args(entry.thing):
         return f"{entry.name} = {type_text(entry.thing)}"
     return entry.name if callable(entry.thing) else f"{entry.name} = {value_text(entry.thing)}"
@@ -142,7 +146,16 @@ def _own_doc(thing: Any) -> str | None:
     """A class's own docstring; a constant has none of its own."""
     if isclass(thing):
         return thing.__doc__
+    if option := _option_of(thing):
+        return str(option.help)
     return getdoc(thing) if callable(thing) else None
+
+
+def _option_of(thing: Any) -> Any:
+    """What is written beside the type of an option of the command line."""
+    return next(
+        (one for one in getattr(thing, "__metadata__", ()) if hasattr(one, "param_decls")), None
+    )
 
 
 def _answer(entry: Entry) -> str:

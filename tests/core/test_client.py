@@ -27,7 +27,7 @@ from peerloom._events import (
     ListenerClosed,
     ListeningOn,
 )
-from peerloom._subscriptions import QUEUE_BOUND
+from peerloom._subscriptions import PATIENT_BOUND, QUEUE_BOUND
 from peerloom.testing import until
 from peerloom_stream import AcceptBytes
 from tests.core.plugin_kit import (
@@ -105,6 +105,48 @@ class TestEvents:
                 assert await anext(events) == Said(str(number))
             await bench.tell(Said("new"))
             assert await anext(events) == Said("new")
+
+    async def test_a_producer_that_can_wait_loses_nothing_however_slow_the_subscriber_is(
+        self,
+    ) -> None:
+        total = 3 * QUEUE_BOUND
+        async with running() as bench, bench.client.events(Said) as events:
+            loop = bench.loop
+
+            async def produce() -> None:
+                for number in range(total):
+                    await loop.wait_for_room(Said)
+                    loop.announce(Said(str(number)))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(produce)
+                await anyio.wait_all_tasks_blocked()
+                assert loop.room_for(Said) == 0
+                assert loop.room_for(Shouted) == 0
+                await bench.tell(ListeningOn(1, ADDRESS))
+                assert [await anext(events) for _ in range(total)] == [
+                    Said(str(number)) for number in range(total)
+                ]
+
+    async def test_a_subscriber_that_lags_or_has_gone_is_not_waited_for(self) -> None:
+        async with running() as bench:
+            async with bench.client.events(Said):
+                for number in range(PATIENT_BOUND):
+                    await bench.tell(Said(str(number)))
+                await bench.settle()
+                assert bench.loop.room_for(Said) == 0
+                for number in range(QUEUE_BOUND - PATIENT_BOUND + 1):
+                    await bench.tell(Said(str(number)))
+                await bench.loop.wait_for_room(Said)
+                assert bench.loop.room_for(Said) > PATIENT_BOUND
+            async with bench.client.events(Said), anyio.create_task_group() as tasks:
+                for number in range(PATIENT_BOUND):
+                    await bench.tell(Said(str(number)))
+                await bench.settle()
+                tasks.start_soon(bench.loop.wait_for_room, Said)
+                await anyio.wait_all_tasks_blocked()
+                assert bench.loop.room_for(ListeningOn) > PATIENT_BOUND
+                bench.loop.close()
 
     async def test_subscription_ends_with_its_block(self) -> None:
         async with running() as bench:

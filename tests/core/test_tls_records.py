@@ -153,17 +153,30 @@ def test_sealing_on_a_broken_link_is_a_record_error(pair: Pair) -> None:
 
 
 def test_a_flood_of_key_updates_cannot_pile_up_answers() -> None:
+    _, records, flood = flooded()
+    with pytest.raises(RecordError, match="flood of key updates"):
+        drown(records, flood, 8 << 20)
+    assert len(records.finish()) <= MAX_UNANSWERED_BYTES + MAX_REPLY_BYTES
+
+
+def test_what_is_said_behind_many_answers_comes_behind_them() -> None:
+    stranger, records, flood = flooded()
+    records.open(b"".join(islice(flood, 200)))
+    for data in (b"x", b"y"):
+        sealed = records.seal(data)
+        stranger.connection.bio_write(sealed)
+        assert stranger.connection.recv(100) == data
+    assert len(sealed) < 50
+
+
+def flooded() -> tuple[Stranger, RecordLayer, Iterator[bytes]]:
     secrets: dict[str, bytes] = {}
     certificate, key = make_certificate(MALLORY, RUNTIME)
     stranger = Stranger(Role.DIALER, [certificate], key, secrets=secrets)
     listener = LISTENER.handshake(Role.LISTENER, None)
     stranger.meet(listener)
     assert listener.secured is not None
-    records = listener.secured.records
-    flood = key_updates(secrets["CLIENT_TRAFFIC_SECRET_0"])
-    with pytest.raises(RecordError, match="flood of key updates"):
-        drown(records, flood, 8 << 20)
-    assert len(records.finish()) <= MAX_UNANSWERED_BYTES + MAX_REPLY_BYTES
+    return stranger, listener.secured.records, key_updates(secrets["CLIENT_TRAFFIC_SECRET_0"])
 
 
 def drown(records: RecordLayer, flood: Iterator[bytes], size: int) -> None:

@@ -51,12 +51,16 @@ class Ear:
         self.waiting = []
 
     async def next(self, kind):
-        """The next entry of one kind, past everything else."""
+        """The first entry of one kind in the next RPC with any, past everything else."""
+        return (await self.all(kind))[0]
+
+    async def all(self, kind):
+        """All entries of that kind in that RPC."""
         while True:
             for rpc in self.waiting:
                 if entries := list(getattr(rpc, kind)):
                     self.waiting.remove(rpc)
-                    return entries[0]
+                    return entries
             frames = self.decoder.feed(await self.stream.receive())
             self.waiting += [decode_rpc(frame, LIMITS) for frame in frames]
 

@@ -239,6 +239,7 @@ def test_announced_messages_are_asked_for_unless_seen_or_of_other_topics():
     [rpc] = rpcs(router.receive(2, ihave=ihave))
 
     assert rpc.iwant == [b"new"]
+    assert router.router.counts()["message asked for"] == 1
 
 
 def test_an_ihave_flood_is_asked_for_up_to_the_bounds_of_a_heartbeat():
@@ -299,6 +300,7 @@ def test_asked_for_messages_are_sent_three_times_to_each_and_no_more():
 
     assert [[len(rpc.messages) for rpc in each] for each in answers] == [[1]] * 3 + [[]] * 2
     assert len(rpcs(router.receive(3, iwant=wanted))) == 1
+    assert router.router.counts()["message given on request"] == 4
 
 
 def test_an_iwant_flood_gets_so_many_bytes_in_a_heartbeat(monkeypatch):

@@ -27,6 +27,7 @@ from tests.hostile.foe import (
     stream_under,
     wire_to,
 )
+from tests.hostile.gossip_attacks import gossip, iwants, unfinished_frames
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -295,14 +296,17 @@ ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
         come_and_go,
         empty_frames,
         flood_streams,
+        gossip,
         half_open,
         hold_connections,
+        iwants,
         open_streams,
         pongs,
         rapid_reset,
         reset_streams,
         silence,
         take_without_reading,
+        unfinished_frames,
         unread_streams,
         unread_windows,
     )

@@ -33,16 +33,17 @@ class Gatherer:
         self._any = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        properties = dict(report.user_properties)
-        case = properties.get(_PROPERTY)
-        if isinstance(case, (list, tuple)) and (report.when == "call" or not report.passed):
-            scenario, peer, direction = case
-            verdict = _VERDICTS[report.outcome]
-            cell = Cell(verdict, _reason_of(report), report.duration)
-            self._matrix.add((scenario, peer, direction), cell)
-            self._any = True
-            if _VERSION in properties:
-                self._versions[peer] = str(properties[_VERSION])
+        if report.when != "call" and report.passed:
+            return
+        cell = Cell(_VERDICTS[report.outcome], _reason_of(report), report.duration)
+        for name, value in report.user_properties:
+            if name == _PROPERTY and isinstance(value, (list, tuple)):
+                scenario, peer, direction = value
+                self._matrix.add((scenario, peer, direction), cell)
+                self._any = True
+            elif name == _VERSION and isinstance(value, (list, tuple)):
+                peer, version = value
+                self._versions[peer] = version
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._any:
@@ -76,8 +77,8 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    case = getattr(item, "callspec", _NoParams).params.get("case")
-    if case is not None:
+    params = getattr(item, "callspec", _NoParams).params
+    for case in [params["case"]] if "case" in params else params.get("together", ()):
         report.user_properties.append((_PROPERTY, [case.scenario.name, case.peer, case.direction]))
     return report
 

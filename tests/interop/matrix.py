@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 from attrs import field, frozen
 
 from .build import KINDS
+from .gossip_rows import GOSSIP
 from .not_offered import DIRECTIONS, why_not_offered
 from .scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .cases import Row
 
     Place = tuple[str, str, str]
 
@@ -19,6 +22,7 @@ PASS: Final = "pass"
 FAIL: Final = "FAIL"
 NOT_OFFERED: Final = "not offered"
 NOT_RUN: Final = "not run"
+ROWS: Final[Sequence[Row]] = (*SCENARIOS, *GOSSIP)
 _WORST_LAST: Final = (NOT_RUN, NOT_OFFERED, PASS, FAIL)
 
 
@@ -54,8 +58,8 @@ class Matrix:
     def of_all(cls) -> Matrix:
         """Every scenario, peer and direction: none run, some not offered."""
         columns = [(kind, direction) for kind in KINDS for direction in DIRECTIONS]
-        matrix = cls([each.name for each in SCENARIOS], columns)
-        for scenario in SCENARIOS:
+        matrix = cls([each.name for each in ROWS], columns)
+        for scenario in ROWS:
             for column in columns:
                 reason = why_not_offered(scenario, *column)
                 if reason is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .scenarios import Scenario
+    from .cases import Row
 
 WE_DIAL: Final = "we dial"
 THEY_DIAL: Final = "they dial"
@@ -31,6 +31,11 @@ _JS_QUIC_PAUSE: Final = (
     "(@chainsafe/libp2p-quic, stream.js, sendPause)"
 )
 
+_PY_ANONYMOUS: Final = (
+    "each of its messages has an author and a number (libp2p/pubsub/pubsub.py, publish), by which "
+    "alone its message cache knows it (libp2p/pubsub/mcache.py, put)"
+)
+
 _JS_QUIC_EARLY: Final = (
     "we wait for its answer over QUIC, where it loses an end of stream that comes before "
     "(peerloom._swarm._acquaintances, LOSES_ENDS_OVER_QUIC)"
@@ -41,7 +46,7 @@ _RUST_QUIC_RESET: Final = (
     "(quinn, send_stream.rs, Drop; libp2p-quic, connection/stream.rs)"
 )
 
-# What the peers' programs speak; rows over other transports are not offered.
+# Over what the peers' programs play rows in which streams end; any other row over all.
 TRANSPORTS: Final = {
     "js": ("tcp", "quic"),
     "py": ("tcp",),
@@ -63,12 +68,14 @@ NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
     ("quic: reset by the accepter", "rust", (WE_DIAL,), _RUST_QUIC_RESET),
     ("quic: slow reader: the accepter, 64 MiB pending", "js", (WE_DIAL,), _JS_QUIC_PAUSE),
     ("quic: slow reader: the opener, 64 MiB pending", "js", (THEY_DIAL,), _JS_QUIC_PAUSE),
+    ("gossipsub: without signatures, known by their hash", "py", BOTH, _PY_ANONYMOUS),
+    ("quic: gossipsub: without signatures, known by their hash", "py", BOTH, _PY_ANONYMOUS),
 )
 
 
-def why_not_offered(scenario: Scenario, peer: str, direction: str) -> str | None:
+def why_not_offered(scenario: Row, peer: str, direction: str) -> str | None:
     """Why a row is not run, or None if it is."""
-    if scenario.transport not in TRANSPORTS[peer]:
+    if scenario.ends_streams and scenario.transport not in TRANSPORTS[peer]:
         return _WHY_NOT_SPOKEN[peer, scenario.transport]
     return _REASONS.get((scenario.name, peer, direction))
 

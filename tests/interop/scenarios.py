@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import anyio
 import pytest
@@ -64,6 +64,7 @@ class Scenario:
     name: str
     run: Run
     settings: dict[str, Any]
+    ends_streams: ClassVar = True
 
     @property
     def transport(self) -> str:

@@ -6,10 +6,9 @@ from datetime import date
 
 from .build import KINDS
 from .document import document
-from .matrix import FAIL, NOT_OFFERED, PASS, Cell, Matrix, table
+from .matrix import FAIL, NOT_OFFERED, PASS, ROWS, Cell, Matrix, table
 from .not_offered import NOT_OFFERED as LINES_NOT_OFFERED
 from .not_offered import TRANSPORTS
-from .scenarios import SCENARIOS
 
 
 def small() -> Matrix:
@@ -56,8 +55,8 @@ def test_document_leads_from_each_cell_to_its_reason() -> None:
 
 
 def test_rows_not_offered_are_rows_of_the_matrix_and_have_reasons() -> None:
-    names = {scenario.name for scenario in SCENARIOS}
-    assert len(names) == len(SCENARIOS)
+    names = {scenario.name for scenario in ROWS}
+    assert len(names) == len(ROWS)
     assert {scenario for scenario, *_ in LINES_NOT_OFFERED} <= names
     assert {peer for _, peer, *_ in LINES_NOT_OFFERED} <= set(KINDS) == set(TRANSPORTS)
     assert all(reason for *_, reason in LINES_NOT_OFFERED)

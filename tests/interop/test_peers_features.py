@@ -293,6 +293,8 @@ async def test_peers_take_every_switch(kind: str) -> None:
         ("js", {"autonat": {"v1": "client"}}),
         ("rust", {"mdns": {"service": "other"}}),
         ("py", {"kad": {}}),
+        ("py", {"gossipsub": {"signing": "strict-no-sign"}}),
+        ("py", {"gossipsub": {"message_id": "sha256"}}),
         ("go", {"rendezvous": {"point": True}}),
         ("go", {"mdns": {"interval_seconds": 1}}),
     ],

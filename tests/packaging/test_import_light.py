@@ -24,6 +24,7 @@ IMPORTED = re.compile(r"^import time:.*\| +([\w.]+)\n", re.MULTILINE)
             for module in (
                 "peerloom",
                 "peerloom.blocking",
+                "peerloom.cli",
                 "peerloom.plugin",
                 "peerloom._libp2p",
                 *ENTRY_POINTS,

@@ -23,6 +23,7 @@ BORDER = ROOT / "core/src/peerloom/_libp2p"
 PUBLIC = (
     "peerloom",
     "peerloom.blocking",
+    "peerloom.cli",
     "peerloom.plugin",
     "peerloom.testing",
     *(f"peerloom_{path.name}" for path in PLUGINS),

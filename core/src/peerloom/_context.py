@@ -49,6 +49,14 @@ class PluginLife(Protocol):
         """Hand an event to the loop."""
         ...
 
+    def room_for(self, event_class: type[Event]) -> int:
+        """How many more such events can be emitted before anybody misses one."""
+        ...
+
+    async def wait_for_room(self, event_class: type[Event]) -> None:
+        """Wait until there is room for such events."""
+        ...
+
     def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a task that ends with this life at the latest."""
         ...
@@ -90,6 +98,18 @@ class PluginContext:
     def emit(self, event: Event) -> None:
         """Tell everybody who hears such events; they hear it after the present item."""
         self._life.emit(event)
+
+    def room_for(self, event_class: type[Event]) -> int:
+        """How many more such events can be emitted now before a subscriber misses one.
+
+        For a plugin that can wait, because its own producer can be made to wait: a stream that it
+        reads from. Subscribers that already miss events are not counted.
+        """
+        return self._life.room_for(event_class)
+
+    async def wait_for_room(self, event_class: type[Event]) -> None:
+        """Wait until `room_for` gives some; bound it, as a subscriber may never read."""
+        await self._life.wait_for_room(event_class)
 
     def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run an async function in the plugin's scope; if it raises, the plugin is built anew."""

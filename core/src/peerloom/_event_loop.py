@@ -140,6 +140,16 @@ class EventLoop:
         self._emitted.append(event)
         self.wake()
 
+    def room_for(self, event_class: type[Event]) -> int:
+        """How many more such events can be emitted before anybody misses one."""
+        return max(self.board.room_for(event_class) - len(self._emitted), 0)
+
+    async def wait_for_room(self, event_class: type[Event]) -> None:
+        """Wait until there is room for such events."""
+        while not self.room_for(event_class) and not self._closed:
+            await self.board.wait_for_room(event_class)
+            await checkpoint()  # what has been emitted takes its place
+
     def wake(self) -> None:
         """Look again whether there is something to do."""
         if self._awaken is not None:

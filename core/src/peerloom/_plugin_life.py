@@ -110,6 +110,14 @@ class PluginLife:
         if not self._muted:
             self._loop.emit(event, self)
 
+    def room_for(self, event_class: type[Event]) -> int:
+        """How many more such events can be emitted before anybody misses one."""
+        return self._loop.room_for(event_class)
+
+    async def wait_for_room(self, event_class: type[Event]) -> None:
+        """Wait until there is room for such events."""
+        await self._loop.wait_for_room(event_class)
+
     def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a task that ends with this life at the latest."""
         self._start(self._run_task(function, *args), f"spawn {name_of(function)}")

@@ -45,11 +45,11 @@ class Runtime(Protocol):
 
 
 class SystemRuntime:
-    """The operating system's clock, chance and threads; time is the event loop's own clock."""
+    """The operating system's clock, chance and threads; `now` is the event loop's own clock."""
 
     def __init__(self) -> None:
         self.random: random.Random = random.Random()  # noqa: S311 - choices, not secrets
-        self._clock = anyio.current_time
+        self.now: Callable[[], float] = anyio.current_time
 
     @classmethod
     def of_running_loop(cls) -> Self:
@@ -58,12 +58,8 @@ class SystemRuntime:
         It asks that loop's clock; to ask first which loop runs takes several times as long.
         """
         runtime = cls()
-        runtime._clock = _clock_of_running_loop()
+        runtime.now = _clock_of_running_loop()
         return runtime
-
-    def now(self) -> float:
-        """Seconds on the running event loop's clock, which timeouts use as well."""
-        return self._clock()
 
     def stopwatch(self) -> float:
         """Seconds for durations only, at a tenth of what `now` costs."""

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 QUEUE_BOUND: Final = 1024  # some seconds of a busy node; more means that nobody reads
+PATIENT_BOUND: Final = QUEUE_BOUND // 2  # for events whose producers can wait; others cannot
 
 
 class Subscriber(Protocol):
     """Whoever hears events; plain functions that return at once."""
 
     event_classes: tuple[type[Event], ...]
+
+    @property
+    def room(self) -> int:
+        """How many more events a producer that can wait may offer."""
+        ...
 
     def offer(self, event: Event) -> None:
         """Hear an event."""
@@ -79,12 +85,21 @@ class Subscription(Generic[E_co]):
         if self._missed:
             missed, self._missed = self._missed, 0
             return Lagged(missed)
-        return self._queue.popleft()  # type: ignore[return-value]  # chosen by `event_classes`
+        event = self._queue.popleft()
+        if len(self._queue) <= PATIENT_BOUND // 2:
+            self._board.tell_of_room()
+        return event  # type: ignore[return-value]  # chosen by `event_classes`
+
+    @property
+    def room(self) -> int:
+        """How many more a producer that can wait may offer; who lags has lost some anyway."""
+        return QUEUE_BOUND if self._missed else max(PATIENT_BOUND - len(self._queue), 0)
 
     def offer(self, event: Event) -> None:
         """Queue an event, or count it."""
         if len(self._queue) >= QUEUE_BOUND:
             self._missed += 1
+            self._board.tell_of_room()
             return
         self._queue.append(event)
         self._news.set()
@@ -103,6 +118,7 @@ class SubscriptionBoard:
         self._found: dict[type[Event], tuple[Subscriber, ...]] = {}
         self._listening: dict[ListeningOn, None] = {}
         self._closed = False
+        self._awaited: anyio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -123,27 +139,49 @@ class SubscriptionBoard:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._found.clear()
+            self.tell_of_room()
 
     def deliver(self, event: Event) -> None:
         """Offer an event to everybody who subscribed to its class."""
-        found = self._found.get(type(event))
-        if found is None:
-            found = self._found[type(event)] = self._look_up(type(event))
-        for subscription in found:
+        for subscription in self._subscribers(type(event)):
             subscription.offer(event)
         if isinstance(event, (ListeningOn, ListenAddressExpired, ListenerClosed)):
             self._remember(event)
+
+    def room_for(self, event_class: type[Event]) -> int:
+        """How many more such events none of those who hear them is too slow for."""
+        return min((one.room for one in self._subscribers(event_class)), default=QUEUE_BOUND)
+
+    async def wait_for_room(self, event_class: type[Event]) -> None:
+        """Wait until all who hear such events have read enough of them.
+
+        A subscriber that misses events is not waited for any longer.
+        """
+        while not self.room_for(event_class) and not self._closed:
+            if self._awaited is None:
+                self._awaited = anyio.Event()
+            await self._awaited.wait()
+
+    def tell_of_room(self) -> None:
+        """Somebody has read much of what waited, or is not to be waited for."""
+        if self._awaited is not None:
+            self._awaited.set()
+            self._awaited = None
 
     def close(self) -> None:
         """End every subscription."""
         self._closed = True
         for subscription in self._subscriptions:
             subscription.end()
+        self.tell_of_room()
 
-    def _look_up(self, event_class: type[Event]) -> tuple[Subscriber, ...]:
-        return tuple(
-            one for one in self._subscriptions if issubclass(event_class, one.event_classes)
-        )
+    def _subscribers(self, event_class: type[Event]) -> tuple[Subscriber, ...]:
+        found = self._found.get(event_class)
+        if found is None:
+            found = self._found[event_class] = tuple(
+                one for one in self._subscriptions if issubclass(event_class, one.event_classes)
+            )
+        return found
 
     def _remember(self, event: ListeningOn | ListenAddressExpired | ListenerClosed) -> None:
         if isinstance(event, ListeningOn):

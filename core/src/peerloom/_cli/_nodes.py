@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 from multiaddr import Multiaddr
 
 from peerloom._addresses import components
+from peerloom._background import Background
+from peerloom._errors import DataFolderInUse
 from peerloom._node import Node
 
 from ._output import tell
+from ._targets import stay_connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -44,6 +47,28 @@ async def listening_node(
         for complaint in _differences(node):
             tell(complaint)
         yield node
+
+
+@asynccontextmanager
+async def passing_node(
+    config: NetworkConfig, dial: Sequence[str] = (), plugins: Sequence[object] = ()
+) -> AsyncIterator[Node]:
+    """As `listening_node`, for a command that may run beside others; it stays connected to `dial`.
+
+    Where another process has the data folder, its identity lasts until it ends.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            node = await stack.enter_async_context(listening_node(config, plugins))
+        except DataFolderInUse as error:
+            tell(f"{error}; so this runs under an identity that lasts until it ends")
+            config = evolve(config, data_folder=None, identity=None)
+            node = await stack.enter_async_context(listening_node(config, plugins))
+        tasks = await stack.enter_async_context(Background())
+        for address in dial:
+            tasks.start_soon(stay_connected, node.client, address)
+        yield node
+        tasks.cancel_scope.cancel()
 
 
 def _differences(node: Node) -> list[str]:

@@ -17,6 +17,14 @@ Listen = Annotated[
         help="Listen here, as in /ip4/127.0.0.1/tcp/4001; may be given again.",
     ),
 ]
+DialAddresses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dial",
+        metavar="ADDRESS",
+        help="Connect to this peer and stay connected; may be given again.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ConfigFile = Annotated[
     Path | None,

@@ -5,22 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._options import ConfigFile, DataFolder, Listen, NoPlugins, Plugins, Trio, settings_of
-from ._output import one_line, say, tell
+from ._options import (
+    ConfigFile,
+    DataFolder,
+    DialAddresses,
+    Listen,
+    NoPlugins,
+    Plugins,
+    Trio,
+    settings_of,
+)
+from ._output import say
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
-    from peerloom import Event, NetworkClient, NetworkConfig, Node, PeerId
+    from peerloom import Event, NetworkClient, NetworkConfig, Node
 
-Dial = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--dial",
-        metavar="ADDRESS",
-        help="Connect to this peer and stay connected; may be given again.",
-    ),
-]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Tell the addresses, and nothing of what happens.")
 ]
@@ -33,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     listen: Listen = None,
-    dial: Dial = None,
+    dial: DialAddresses = None,
     plugin: Plugins = None,
     no_plugin: NoPlugins = None,
     config: ConfigFile = None,
@@ -58,13 +59,14 @@ async def _run(config: "NetworkConfig", dial: tuple[str, ...], *, quiet: bool) -
     from peerloom._background import Background
 
     from ._nodes import listening_node
+    from ._targets import stay_connected
 
     async with listening_node(config) as node, Background() as tasks:
         _introduce(node)
         if not quiet:
             await tasks.start(_tell_events, node.client)
         for address in dial:
-            tasks.start_soon(_connect, node.client, address)
+            tasks.start_soon(stay_connected, node.client, address)
         await anyio.sleep_forever()
 
 
@@ -72,30 +74,6 @@ def _introduce(node: "Node") -> None:
     say(f"peer id {node.peer_id}")
     for address in node.addresses:
         say(f"listening on {address}")
-
-
-async def _connect(client: "NetworkClient", target: str) -> None:
-    from peerloom import DialFailed, PeerloomError
-
-    try:
-        connection = await client.dial(target)
-        await client.protect(connection.peer)
-    except (PeerloomError, ValueError) as error:
-        tell(f"peerloom: --dial {target}: {one_line(error)}")
-        if isinstance(error, DialFailed) and error.peer is not None:
-            await _keep_trying(client, error.peer, target)
-
-
-async def _keep_trying(client: "NetworkClient", peer: "PeerId", target: str) -> None:
-    from peerloom import NoHandler
-
-    try:
-        await client.add_peer_addresses(peer, [target] if target.startswith("/") else [])
-        await client.protect(peer)
-    except NoHandler as error:
-        tell(f"peerloom: --dial {target}: {one_line(error)}")
-    else:
-        tell(f"peerloom: --dial {target}: trying again until it is there")
 
 
 async def _tell_events(client: "NetworkClient", *, task_status: "TaskStatus[None]") -> None:

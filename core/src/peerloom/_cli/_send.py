@@ -47,16 +47,7 @@ def send(
 
 
 async def _send(path: Path, config: "NetworkConfig", *, keep: bool) -> None:
-    from peerloom import DataFolderInUse
-
-    file = await _offer(path)
-    try:
-        await _serve(file, config, keep=keep)
-    except DataFolderInUse as error:
-        from attrs import evolve
-
-        tell(f"{error}; so this runs under an identity that lasts until it ends")
-        await _serve(file, evolve(config, data_folder=None, identity=None), keep=keep)
+    await _serve(await _offer(path), config, keep=keep)
 
 
 async def _offer(path: Path) -> "OfferedFile":
@@ -73,10 +64,10 @@ async def _serve(file: "OfferedFile", config: "NetworkConfig", *, keep: bool) ->
     from peerloom import Lagged
     from peerloom._transfer import FileRequested, FileServed, TransferPlugin
 
-    from ._nodes import listening_node
+    from ._nodes import passing_node
 
     async with (
-        listening_node(config, [TransferPlugin([file])]) as node,
+        passing_node(config, plugins=[TransferPlugin([file])]) as node,
         node.client.events(FileRequested, FileServed) as events,
     ):
         _print_ticket(node, file)

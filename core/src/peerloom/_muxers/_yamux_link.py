@@ -44,6 +44,9 @@ class YamuxLink(MuxedLink):
 
     `run` raises `RecordError` or `MuxerViolation` if the other side broke the rules, and
     `LinkClosed` if the pipe broke, fell silent, or the other side gave a reason for ending it.
+
+    Attributes:
+        ended: whether it has ended, or is about to.
     """
 
     def __init__(  # noqa: PLR0913 - what a link needs, each once
@@ -63,6 +66,7 @@ class YamuxLink(MuxedLink):
         self.local_address = raw.local_address
         self.remote_address = raw.remote_address
         self.limits = raw.limits
+        self.ended = False
         self.now = runtime.now
         self._records = secured.records
         self._early = secured.early_data
@@ -82,9 +86,9 @@ class YamuxLink(MuxedLink):
         self._soon = False
         self._arrived = self.wakeup()
         self._acknowledged = self.wakeup()
+        self._openers = 0
         self._read_ended = anyio.Event()
         self._over = anyio.Event()
-        self._ending = False
         self._closing = False
         self._cause: PeerloomError | None = None
 
@@ -149,7 +153,7 @@ class YamuxLink(MuxedLink):
             self._set_over()
             await anyio.aclose_forcefully(self._pipe)
             return
-        if not self._ending:
+        if not self.ended:
             self._closing = True
             self._end(None)
         await self._over.wait()
@@ -164,7 +168,7 @@ class YamuxLink(MuxedLink):
 
         The writer would be a turn later. Where many streams were woken at once it speaks for all.
         """
-        if self._eager is None or self._sending or self._ending or self._crowded:
+        if self._eager is None or self._sending or self.ended or self._crowded:
             return False
         try:
             sealed, _ = self._sealed_output(self.now())
@@ -179,7 +183,7 @@ class YamuxLink(MuxedLink):
 
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
-        if self._ending:
+        if self.ended:
             cause = self._cause
             raise LinkClosed(f"the connection has ended: {cause or 'closed'}") from cause
 
@@ -210,7 +214,7 @@ class YamuxLink(MuxedLink):
             self._work.set()
         if session.has_arrivals:
             self._arrived.set()
-        if not session.ack_backlog_full:
+        if self._openers and not session.ack_backlog_full:
             self._acknowledged.set()
         self._entry.tell(session.unread.size)
 
@@ -226,7 +230,7 @@ class YamuxLink(MuxedLink):
 
     async def _write(self) -> None:
         try:
-            while not self._ending:
+            while not self.ended:
                 if self._session.has_output or self._unsent:
                     await self._write_once()
                 else:
@@ -237,7 +241,7 @@ class YamuxLink(MuxedLink):
             self._cannot_seal(error)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             await self._let_reader_finish()
-            if not self._ending:
+            if not self.ended:
                 self._end(cause_of_break(error))
 
     async def _let_speak(self) -> None:
@@ -250,7 +254,7 @@ class YamuxLink(MuxedLink):
 
     def _cannot_seal(self, error: RecordError) -> None:
         """The nonces are used up, or the reader broke the records."""
-        if not self._ending:
+        if not self.ended:
             self._end(error)
         self._cut()
 
@@ -331,10 +335,10 @@ class YamuxLink(MuxedLink):
 
     def _end(self, cause: PeerloomError | None) -> None:
         """Let the writer say goodbye; the first cause counts, a second one leaves no more time."""
-        if self._ending:
+        if self.ended:
             self._cut()
             return
-        self._ending = True
+        self.ended = True
         self._cause = cause
         assert self._group is not None
         self._group.start_soon(self._cut_later)
@@ -350,7 +354,7 @@ class YamuxLink(MuxedLink):
         self._group.cancel_scope.cancel()
 
     def _set_over(self) -> None:
-        self._ending = True
+        self.ended = True
         self._over.set()
         self._wake_all()
         self._streams.clear()
@@ -384,6 +388,10 @@ class YamuxLink(MuxedLink):
         return stream
 
     async def _until_acknowledged(self) -> None:
-        while self._session.ack_backlog_full:
-            await self._acknowledged.wait()
-            self.raise_if_ended()
+        self._openers += 1
+        try:
+            while self._session.ack_backlog_full:
+                await self._acknowledged.wait()
+                self.raise_if_ended()
+        finally:
+            self._openers -= 1

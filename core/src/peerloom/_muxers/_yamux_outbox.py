@@ -71,7 +71,8 @@ class Outbox:
             stream = self._ready.popleft()
             stream.in_ready = False
             room -= self._frame_data(stream, room, out)
-            self.put_ready(stream)
+            if stream.outgoing.size:
+                self.put_ready(stream)
         moved, settled = self._moved.values(), self._settled
         self._moved, self._settled = {}, []
         return out, moved, settled
@@ -107,7 +108,7 @@ class Outbox:
             out.append(encode_header(DATA, stream.opening_flag(), stream.id, size))
             out += stream.outgoing.take(size)
             self._moved[stream.id] = stream
-        if stream.has_output and not stream.outgoing.size:
+        if stream.eof_due and not stream.outgoing.size and stream.has_output:
             self._frame_end(stream, out)
         return size
 

@@ -17,27 +17,25 @@ class Pings:
 
     Attributes:
         round_trip_seconds: the newest measurement, or None.
+        due: whether a frame is to be sent.
     """
 
     def __init__(self) -> None:
         self.round_trip_seconds: float | None = None
+        self.due = False
         self._answers: list[int] = []
         self._number = 0
-        self._due = False
+        self._wanted = False
         self._sent_at: float | None = None
-
-    @property
-    def has_output(self) -> bool:
-        """Whether a frame is due."""
-        return self._due or bool(self._answers)
 
     def start(self) -> None:
         """Ping with the next write, unless a ping is under way."""
-        self._due = self._sent_at is None
+        self._wanted = self._sent_at is None
+        self.due = self.due or self._wanted
 
     def clear(self) -> None:
         """Drop the frames that are due."""
-        self._due = False
+        self.due = self._wanted = False
         self._answers.clear()
 
     def on_frame(self, flags: int, value: int, now: float) -> None:
@@ -52,6 +50,7 @@ class Pings:
         if len(self._answers) >= MAX_WAITING_ANSWERS:
             raise MuxerViolation("a flood of pings")
         self._answers.append(value)
+        self.due = True
 
     def on_answer(self, value: int, now: float) -> None:
         """Take the measurement; answers to nothing are ignored."""
@@ -61,12 +60,13 @@ class Pings:
 
     def frame_into(self, control: list[bytes], now: float) -> None:
         """Add the frames that are due."""
-        if not self.has_output:
+        if not self.due:
             return
         control += [encode_header(PING, ACK, 0, value) for value in self._answers]
         self._answers.clear()
-        if self._due:
-            self._due = False
+        self.due = False
+        if self._wanted:
+            self._wanted = False
             self._number = (self._number + 1) & MAX_WINDOW
             self._sent_at = now
             control.append(encode_header(PING, SYN, 0, self._number))

@@ -138,9 +138,8 @@ class YamuxSession:
         """Up to `max_bytes` of what has arrived, empty if there is nothing to read."""
         data = stream.received.read(max_bytes)
         if data:
-            stream.window.read(len(data))
             self.unread.size -= len(data)
-            if stream.needs_grant and not stream.forgotten:
+            if stream.window.read(len(data)) and stream.needs_grant and not stream.forgotten:
                 self._outbox.put_urgent(stream)
         elif stream.reset is not None or (stream.eof_received and stream.eof_due):
             self._table.release(stream)
@@ -190,7 +189,7 @@ class YamuxSession:
     @property
     def has_output(self) -> bool:
         """Whether `data_to_send` would give something."""
-        return self._outbox.has_output or self._pings.has_output
+        return self._pings.due or self._outbox.has_output
 
     @property
     def flushed(self) -> bool:

@@ -53,11 +53,13 @@ class YamuxStream(MuxedStream):
         if self._receiving:
             raise anyio.BusyResourceError("receiving from")
         self._receiving = True
+        state, link = self._state, self._link
         try:
             if self._turn_is_over():
                 await checkpoint()
-            while not (data := self._session.read(self._state, max_bytes)):
-                self._raise_if_unreadable()
+            while not (data := self._session.read(state, max_bytes)):
+                if state.reset or state.eof_received or self._closed or link.ended:
+                    self._raise_unreadable()
                 self._about_to_wait()
                 if self._rounds > 1:
                     await self._reader.until_readable(self, self._readable)
@@ -65,8 +67,8 @@ class YamuxStream(MuxedStream):
                     await self._readable.wait()
         finally:
             self._receiving = False
-        if self._state.in_urgent:
-            self._link.wake_writer(soon=True)
+        if state.in_urgent:
+            link.wake_writer(soon=True)
         return data
 
     def receive_now(self) -> bytes:
@@ -126,9 +128,11 @@ class YamuxStream(MuxedStream):
 
     def wake(self) -> None:
         """Let the tasks that wait look again."""
-        self._readable.set()
-        self._writable.set()
-        self._reader.wake(self)
+        if self._receiving:
+            self._readable.set()
+            self._reader.wake(self)
+        if self._sending:
+            self._writable.set()
 
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
@@ -136,13 +140,15 @@ class YamuxStream(MuxedStream):
             rest = rest[self._write(rest) :]
 
     def _write(self, data: bytes | memoryview) -> int:
-        self._raise_if_unwritable()
-        taken = self._session.write(self._state, data)
+        state, link = self._state, self._link
+        if state.reset or state.eof_due or self._closed or link.ended:
+            self._raise_if_unwritable()
+        taken = self._session.write(state, data)
         self._writes += 1
         # Whoever has more to send waits for room, and must not have been woken for it already.
         alone = self._speaks_once and self._writes == 1 and taken == len(data)
-        if not (alone and self._link.flush_now()):
-            self._link.wake_writer(soon=taken > SMALL_WRITE_BYTES)
+        if not (alone and link.flush_now()):
+            link.wake_writer(soon=taken > SMALL_WRITE_BYTES)
         return taken
 
     def _turn_is_over(self) -> bool:
@@ -168,7 +174,7 @@ class YamuxStream(MuxedStream):
         self._raise_if_reset()
         self._link.raise_if_ended()
 
-    def _raise_if_unreadable(self) -> None:
+    def _raise_unreadable(self) -> None:
         if self._closed:
             raise anyio.ClosedResourceError
         self._raise_if_reset()

@@ -71,7 +71,7 @@ class ReceiveWindow:
     def read(self, length: int) -> bool:
         """Account for bytes that the application took; whether a grant is due."""
         self._read += length
-        return self.grant_due
+        return GRANTS_A_WINDOW * self._read >= self.size
 
     @property
     def grant_due(self) -> bool:

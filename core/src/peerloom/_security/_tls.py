@@ -7,6 +7,7 @@ role serves a whole node; a connection belongs to one thread.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -17,9 +18,10 @@ from peerloom._errors import HandshakeFailed, RecordError, WrongPeerId
 from peerloom._links import Role, Secured
 
 from ._certificate import make_certificate, verify_certificate
+from ._small_records import SMALL_BYTES, SmallRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from peerloom._libp2p import KeyPair, PublicKey
     from peerloom._peer_id import PeerId
@@ -183,6 +185,8 @@ class TlsRecords:
     def __init__(self, connection: SSL.Connection) -> None:
         """Take over the connection from its handshake."""
         self._connection = connection
+        self._small = SmallRecords(connection)
+        self._receive = partial(connection.recv, _RECORD_BYTES)
         self._ended = False
         self._broken: str | None = None
         self._unanswered = 0
@@ -190,18 +194,14 @@ class TlsRecords:
 
     def start(self) -> list[bytes]:
         """What arrived right behind the handshake; it would wake no reader."""
-        return self._read()
+        return self._read(self._receive)
 
     def seal(self, data: bytes | bytearray | memoryview) -> bytes:
         """Encrypt; raises `RecordError` on a broken connection."""
-        size, sent = len(data), 0
         try:
-            while sent < size:
-                sent += self._connection.send(memoryview(data)[sent:] if sent else data)
+            sealed = self._seal_small(data) if 0 < len(data) <= SMALL_BYTES else self._seal(data)
         except SSL.Error as error:
             raise self._break(error) from None
-        records = size // _RECORD_BYTES + 2
-        sealed = _drain(self._connection, size + records * _RECORD_OVERHEAD)
         self._unanswered = 0
         if self._replies:
             sealed, self._replies = self._replies + sealed, b""
@@ -215,10 +215,7 @@ class TlsRecords:
         """
         if self._broken is not None:
             raise RecordError(self._broken)
-        if data and not self._ended:
-            self._connection.bio_write(data)
-            self._collect_replies(len(data))
-        plaintexts = self._read(_only_record_size(data))
+        plaintexts = self._open(data)
         if self._ended and not plaintexts:
             raise anyio.EndOfStream
         return plaintexts
@@ -234,12 +231,31 @@ class TlsRecords:
         if not self._ended:
             raise RecordError(self._broken or "TLS: the connection was cut without close_notify")
 
-    def _read(self, enough: int = 0) -> list[bytes]:
+    def _seal(self, data: bytes | bytearray | memoryview) -> bytes:
+        size, sent = len(data), 0
+        while sent < size:
+            sent += self._connection.send(memoryview(data)[sent:] if sent else data)
+        records = size // _RECORD_BYTES + 2
+        return _drain(self._connection, size + records * _RECORD_OVERHEAD)
+
+    def _seal_small(self, data: bytes | bytearray | memoryview) -> bytes:
+        sealed, more = self._small.seal(bytes(data))
+        return sealed + _drain(self._connection) if more else sealed
+
+    def _open(self, data: bytes) -> list[bytes]:
+        size = _only_record_size(data)
+        small = 0 < size <= SMALL_BYTES
+        if data and not self._ended:
+            put = self._small.put if small else self._connection.bio_write
+            put(data)
+            self._collect_replies(len(data))
+        return self._read(self._small.receive if small else self._receive, size)
+
+    def _read(self, receive: Callable[[], bytes], enough: int = 0) -> list[bytes]:
         plaintexts: list[bytes] = []
-        receive = self._connection.recv
         try:
             while not self._ended:
-                plaintexts.append(receive(_RECORD_BYTES))
+                plaintexts.append(receive())
                 if len(plaintexts[0]) == enough:
                     return plaintexts
         except SSL.WantReadError:

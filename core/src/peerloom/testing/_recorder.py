@@ -59,6 +59,11 @@ class Recorder:
         self._board.remove(self)
         self.end()
 
+    @property
+    def room(self) -> int:
+        """How many more events a producer that can wait may offer; the node asks."""
+        return MAX_RECORDED
+
     def offer(self, event: Event) -> None:
         """Record an event; the node calls it."""
         if len(self.seen) >= MAX_RECORDED:

@@ -58,6 +58,7 @@ class Arrivals:
         if message_id in self._unjudged or message_id in state.seen:
             self._repeat(peer, message_id, message.topic, now)
         elif waiting := self._unverified.get(message.raw):
+            state.counts["message repeated"] += 1
             self._also_brought(waiting, peer)
         else:
             self._begin(Arrival(message_id, message, [peer]))

@@ -9,6 +9,7 @@ from peerloom.plugin import Behaviour, IdentifyReceived, InboundProtocol
 
 from ._answers import Answers
 from ._engine import Engine
+from ._holding import Holding
 from ._protocols import PROTOCOLS, VERSIONS
 from ._reception import Reception
 
@@ -25,8 +26,13 @@ class GossipsubBehaviour(Behaviour):
         self._ctx = ctx
         self._engine = Engine(ctx)
         self._answers = Answers(self._engine)
+        config, router = self._engine.config, self._engine.router
+        self._holding = Holding(
+            router, config.explicit_peers, config.max_held_peers, self._engine.now
+        )
+        self._reception = Reception(self._engine)
         inbound = InboundProtocol(
-            Reception(self._engine).serve,
+            self._reception.serve,
             max_streams_per_peer=4,
             runs_on_limited=True,
             holds_connection=False,
@@ -38,9 +44,9 @@ class GossipsubBehaviour(Behaviour):
         self._ctx.spawn(self._engine.validation.run)
         self._arm()
 
-    def stop(self) -> None:
-        """End every stream."""
-        self._engine.links.close()
+    async def finish(self) -> None:
+        """Send what is on its way, and end every stream."""
+        await self._engine.links.finish()
 
     def event_handlers(self) -> list[EventHandler]:
         """What it hears."""
@@ -55,15 +61,13 @@ class GossipsubBehaviour(Behaviour):
         return self._answers.command_handlers()
 
     def keep_alive(self, connection: ConnectionInfo) -> bool:
-        """Whether the peer shares a topic with this node."""
-        router = self._engine.router
-        return any(
-            connection.peer in router.subscribed_peers(topic) for topic in router.mesh_sizes()
-        )
+        """Whether the peer is explicit, in a mesh, or one of those that share a topic."""
+        return connection.peer in self._holding
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""
-        return self._engine.status()
+        unfinished = self._reception.unfinished_bytes
+        return {**self._engine.status(), "unfinished_bytes": unfinished}
 
     def _on_identified(self, event: IdentifyReceived) -> None:
         spoken = [VERSIONS[name] for name in PROTOCOLS if name in event.protocols]
@@ -72,11 +76,10 @@ class GossipsubBehaviour(Behaviour):
 
     def _on_connected(self, event: PeerConnected) -> None:
         # Perhaps a peer that has restarted, while its old connection still stands here.
-        self._engine.links.greet_again(event.peer)
+        self._engine.links.renew(event.peer)
 
     def _on_disconnected(self, event: PeerDisconnected) -> None:
-        if not event.remaining and self._engine.links.lose(event.peer):
-            self._engine.lost(event.peer)
+        self._engine.disconnected(event.peer, event.connection.id, event.remaining)
 
     def _beat(self) -> None:
         self._engine.heartbeat()

@@ -78,6 +78,8 @@ class GossipsubConfig:
         unsubscribe_backoff_seconds: the same when this node leaves the topic.
         idontwant_bytes: from this size on, peers are told at once not to send a message again.
         max_message_bytes: the largest message, with all that belongs to it.
+        max_held_peers: peers that share a topic and whose connections are kept open for that; all
+            of meshes and all explicit ones are.
         max_topics_per_peer: topics of which this node remembers that a peer is subscribed.
         max_pending_bytes: messages that wait to be verified and judged; peers wait while it is
             more.
@@ -107,6 +109,7 @@ class GossipsubConfig:
     unsubscribe_backoff_seconds: float = field(default=1.0, validator=_SECONDS)
     idontwant_bytes: int = field(default=1024, validator=_COUNT)
     max_message_bytes: int = field(default=_MIB, validator=_SOME)
+    max_held_peers: int = field(default=64, validator=_COUNT)
     max_topics_per_peer: int = field(default=1024, validator=_SOME)
     max_pending_bytes: int = field(default=16 * _MIB, validator=_SOME)
     max_pending_messages: int = field(default=8192, validator=_SOME)

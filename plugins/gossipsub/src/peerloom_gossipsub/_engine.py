@@ -10,7 +10,9 @@ from peerloom.plugin import Role
 
 from ._actions import Connect, Deliver, Judge, PeerJoined, PeerLeft, Send, Verify
 from ._events import PeerSubscribed, PeerUnsubscribed, message_of
+from ._ips import IpTable
 from ._link_table import LinkTable
+from ._lives import Lives
 from ._router import Router
 from ._validation import Validation
 
@@ -43,20 +45,31 @@ class Engine:
         self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
         self.losses: Counter[str] = Counter()
         self.links = LinkTable(ctx, self._greet, self.losses)
+        self._lives = Lives()
+        self._ips = IpTable(self.config.score.ip_colocation_allowed)
         self.validation = Validation(ctx, self.router, self.act)
 
     def now(self) -> float:
         """The time that the router is told."""
         return self.ctx.runtime.now()
 
-    def receive(self, peer: PeerId, rpc: Rpc) -> None:
-        """A peer has sent an RPC."""
+    def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
+        """A peer has sent an RPC over a connection."""
+        if rpc.subscriptions:
+            told = [each.topic for each in rpc.subscriptions]
+            self._lives.told(peer, connection_id, self.router.topics_of(peer), told)
         self.router.receive(peer, rpc, self.now())
         self.act()
 
-    def lost(self, peer: PeerId) -> None:
-        """A peer has gone."""
-        self.router.disconnect(peer, self.now())
+    def disconnected(self, peer: PeerId, connection_id: int, remaining: int) -> None:
+        """A connection to a peer has ended; so many remain."""
+        if remaining:
+            self.router.forget_subscriptions(peer, self._lives.ended(peer, connection_id))
+            self.router.seen_at(peer, self._ips.of(self.ctx.connections(peer)))
+        else:
+            self._lives.gone(peer)
+            self.links.lose(peer)
+            self.router.disconnect(peer, self.now())
         self.act()
 
     def heartbeat(self) -> None:
@@ -98,8 +111,11 @@ class Engine:
         }
 
     def _greet(self, peer: PeerId, version: Version) -> None:
-        dialled = any(each.role is Role.DIALER for each in self.ctx.connections(peer))
-        self.router.connect(peer, version, is_outbound=dialled)
+        connections = self.ctx.connections(peer)
+        dialled = any(each.role is Role.DIALER for each in connections)
+        ips = self._ips.of(connections)
+        self.router.connect(peer, version, is_outbound=dialled, ips=ips)
+        self.router.remind(peer)
         self.act()
 
     async def _dial(self, peer: PeerId) -> None:

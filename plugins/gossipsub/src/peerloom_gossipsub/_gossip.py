@@ -52,6 +52,7 @@ class Gossip:
             state.counts["ihave of too many"] += 1
         if asked:
             known.asked_ids += len(asked)
+            state.counts["message asked for"] += len(asked)
             state.promises.add(peer, asked[0], now + PROMISE_SECONDS)
             state.outbox.iwant(peer, asked)
 
@@ -73,6 +74,7 @@ class Gossip:
                 state.counts["iwant in vain"] += 1
                 continue
             known.answered_bytes += len(message.raw)
+            state.counts["message given on request"] += 1
             answer.append(message)
         state.outbox.send((peer,), answer, Priority.GOSSIP)
 
@@ -111,6 +113,18 @@ class Gossip:
             and state.score(peer) >= state.thresholds.gossip
         ]
         count = max(state.config.degrees.lazy, int(state.config.gossip_factor * len(others)))
-        room = min(MAX_ASKED_IDS, MAX_IHAVE_BYTES // (max(map(len, ids)) + 3))
         for peer in state.sample(others, count):
-            state.outbox.ihave(peer, topic, state.chance.sample(ids, min(room, len(ids))))
+            self._tell(peer, topic, ids)
+
+    def remind(self, peer: PeerId, topics: Iterable[str]) -> None:
+        """A peer may have lost what was sent to it lately: tell it what there is."""
+        if self._state.score(peer) < self._state.thresholds.gossip:
+            return
+        for topic in topics:
+            if ids := self._state.cache.gossip_ids(topic):
+                self._tell(peer, topic, ids)
+
+    def _tell(self, peer: PeerId, topic: str, ids: list[MessageId]) -> None:
+        room = min(MAX_ASKED_IDS, MAX_IHAVE_BYTES // (max(map(len, ids)) + 3))
+        some = self._state.chance.sample(ids, min(room, len(ids)))
+        self._state.outbox.ihave(peer, topic, some)

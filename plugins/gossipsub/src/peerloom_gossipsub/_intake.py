@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ._actions import Arrival
 
-MAX_UNFINISHED_BYTES: Final = 64 * 1024 * 1024  # of all peers; one frame may take 4 MiB
-TURN_SECONDS: Final = 0.002
+MAX_UNFINISHED_BYTES: Final = 64 * 1024 * 1024  # of all peers: a mesh may send at once
+TURN_SECONDS: Final = 0.001
 
 
 class Turn:
@@ -72,24 +72,36 @@ class Verifications:
 
 
 class Unfinished:
-    """What has arrived of frames whose rest has not: bounded for all streams together."""
+    """What has arrived of frames whose rest has not: bounded for each peer and for all."""
 
-    def __init__(self) -> None:
-        self._bytes: dict[Stream, int] = {}
-        self._total = 0
+    def __init__(self, max_bytes_per_peer: int) -> None:
+        self._max_bytes_per_peer = max_bytes_per_peer
+        self._kept: dict[PeerId, dict[Stream, int]] = {}
+        self.bytes = 0
 
     def keep(self, stream: Stream, count: int) -> list[Stream]:
         """A stream keeps so many bytes now; gives those to be reset: that keep the most."""
         self._forget(stream)
-        if count:
-            self._bytes[stream] = count
-            self._total += count
+        if not count:
+            return []
+        ours = self._kept.setdefault(stream.peer, {})
+        ours[stream] = count
+        self.bytes += count
         given_up = []
-        while self._total > MAX_UNFINISHED_BYTES:
-            largest = max(self._bytes, key=self._bytes.__getitem__)
-            self._forget(largest)
-            given_up.append(largest)
+        while sum(ours.values()) > self._max_bytes_per_peer:
+            given_up.append(self._give_up(ours))
+        while self.bytes > MAX_UNFINISHED_BYTES:
+            largest = max(self._kept.values(), key=lambda each: sum(each.values()))
+            given_up.append(self._give_up(largest))
         return given_up
 
+    def _give_up(self, kept: dict[Stream, int]) -> Stream:
+        largest = max(kept, key=kept.__getitem__)
+        self._forget(largest)
+        return largest
+
     def _forget(self, stream: Stream) -> None:
-        self._total -= self._bytes.pop(stream, 0)
+        kept = self._kept.get(stream.peer, {})
+        self.bytes -= kept.pop(stream, 0)
+        if not kept:
+            self._kept.pop(stream.peer, None)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from peerloom import PeerId, Stream
-    from peerloom.plugin import PluginContext
+    from peerloom.plugin import ConnectionInfo, PluginContext
 
     from ._actions import Priority
 
@@ -25,7 +25,11 @@ _WRITE_BYTES: Final = 262_144
 
 
 class PeerLink:
-    """What is sent to a peer; its stream is opened again whenever it breaks."""
+    """What is sent to a peer.
+
+    Its stream is opened again whenever it breaks, and anew on each newer connection: the old one
+    may be that of an earlier life of the peer, and then nobody reads it any more.
+    """
 
     def __init__(self, ctx: PluginContext, peer: PeerId, max_bytes: int) -> None:
         self._ctx = ctx
@@ -34,7 +38,12 @@ class PeerLink:
         self._wake = anyio.Event()
         self._room = anyio.Event()
         self._scope = anyio.CancelScope()
+        self._stream_scope = anyio.CancelScope()
+        self._connection_id: int | None = None
         self._is_broken = False
+        self._is_stale = False
+        self._is_finishing = False
+        self._over = anyio.Event()
         self._unsent: list[bytes] = []
 
     def offer(self, priority: Priority, frames: Sequence[bytes]) -> bool:
@@ -56,13 +65,33 @@ class PeerLink:
         return False
 
     async def run(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
-        """Send what is queued until `close`; `reopened` is called before a new stream is used."""
-        with self._scope:
-            while True:
-                with suppress(*STREAM_FAILURES):
-                    await self._run_stream()
-                await anyio.sleep(retry_seconds)
-                reopened()
+        """Send what is queued until `close` or `finish`.
+
+        `reopened` is called before another stream is used than the first.
+        """
+        try:
+            with self._scope:
+                await self._run_streams(retry_seconds, reopened)
+        finally:
+            self._over.set()
+
+    def renew(self, patience_seconds: float) -> None:
+        """A connection has been established: use it, if it is better than the one in use.
+
+        What the present stream is taking it may take to the end, within `patience_seconds`.
+        """
+        best = self._best_connection()
+        if best is None or best.id == self._connection_id:
+            return
+        self._is_stale = True
+        self._stream_scope.deadline = anyio.current_time() + patience_seconds
+        self._wake.set()
+
+    async def finish(self) -> None:
+        """Send what is queued, then no more; returns when it is on its way."""
+        self._is_finishing = True
+        self._wake.set()
+        await self._over.wait()
 
     def close(self) -> None:
         """Send no more."""
@@ -78,21 +107,39 @@ class PeerLink:
         """How many frames are queued, or were not taken by a stream that broke."""
         return len(self._queue) + len(self._unsent)
 
+    async def _run_streams(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
+        while True:
+            with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
+                await self._run_stream()
+            if self._is_finishing:
+                return
+            if not self._is_stale:
+                await anyio.sleep(retry_seconds)
+            reopened()
+
     async def _run_stream(self) -> None:
-        connections = self._ctx.connections(self.peer)
-        if not connections:
-            raise LinkClosed("not connected")
-        stream = await self._ctx.open_stream(
-            self.peer, PROTOCOLS, allow_limited=True, connection_id=connections[-1].id
-        )
-        self._is_broken = False
-        try:
+        self._is_broken = self._is_stale = False
+        async with await self._open() as stream:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
-                await self._write(stream)
+                is_whole = await self._write(stream)
                 tasks.cancel_scope.cancel()
-        finally:
-            stream.reset()
+            if not is_whole:
+                raise LinkClosed("the stream is broken")
+
+    async def _open(self) -> Stream:
+        best = self._best_connection()
+        if best is None:
+            raise LinkClosed("not connected")
+        self._connection_id = best.id
+        return await self._ctx.open_stream(
+            self.peer, PROTOCOLS, allow_limited=True, connection_id=best.id
+        )
+
+    def _best_connection(self) -> ConnectionInfo | None:
+        connections = self._ctx.connections(self.peer)
+        unlimited = [each for each in connections if each.limits is None]
+        return next(reversed(unlimited or connections), None)
 
     async def _watch(self, stream: Stream) -> None:
         # Nothing comes on this stream, but a reset shows even while nothing is sent.
@@ -104,16 +151,20 @@ class PeerLink:
             self._is_broken = True
             self._wake.set()
 
-    async def _write(self, stream: Stream) -> None:
-        while not self._is_broken:
+    async def _write(self, stream: Stream) -> bool:
+        # Gives whether the stream may have a clean end.
+        while not (self._is_broken or self._is_stale):
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
                 self._unsent = self._unsent or pulled
                 self._room.set()
                 if not await self._sent(stream):
-                    return
+                    return False
+            elif self._is_finishing:
+                return True
             else:
                 self._wake = anyio.Event()
                 await self._wake.wait()
+        return not self._is_broken
 
     async def _sent(self, stream: Stream) -> bool:
         # What a broken stream has not taken goes out on the next one: twice does no harm.

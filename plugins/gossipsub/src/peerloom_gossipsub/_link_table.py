@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._actions import Send, Version
     from ._config import GossipsubConfig
     from ._rpc import WireMessage
+
+FAREWELL_SECONDS: Final = 1.0  # a node gives its plugins two
 
 
 class LinkTable:
@@ -45,25 +47,27 @@ class LinkTable:
         link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
         self._versions[peer] = version
         self._greet(peer, version)
-        self._ctx.spawn(
-            link.run, self._config.heartbeat_seconds, lambda: self._greet(peer, version)
-        )
+        self._ctx.spawn(link.run, self._config.heartbeat_seconds, lambda: self.greet_again(peer))
+
+    def renew(self, peer: PeerId) -> None:
+        """A peer has connected once more, perhaps in another life: its link greets it there."""
+        if peer in self._links:
+            self._links[peer].renew(self._config.heartbeat_seconds)
 
     def greet_again(self, peer: PeerId) -> None:
-        """A peer has connected once more."""
+        """Our stream to a peer had broken, or is about to be a new one."""
         if peer in self._links:
             self._greet(peer, self._versions[peer])
 
-    def lose(self, peer: PeerId) -> bool:
-        """A peer has gone; gives whether it was met."""
+    def lose(self, peer: PeerId) -> None:
+        """A peer has gone."""
         if peer not in self._links:
-            return False
+            return
         link = self._links.pop(peer)
         link.close()
         if link.waiting_frames:
             self._lost["frame for a peer that has gone"] += link.waiting_frames
         del self._versions[peer]
-        return True
 
     def send(self, send: Send) -> None:
         """Queue what the router sends."""
@@ -99,8 +103,12 @@ class LinkTable:
                 tasks.start_soon(wait, link)
         return skipped
 
-    def close(self) -> None:
-        """End every stream."""
+    async def finish(self) -> None:
+        """Send what is queued, as far as that is quickly done, then end every stream."""
+        with anyio.move_on_after(FAREWELL_SECONDS):
+            async with anyio.create_task_group() as tasks:
+                for link in self._links.values():
+                    tasks.start_soon(link.finish)
         for link in self._links.values():
             link.close()
 

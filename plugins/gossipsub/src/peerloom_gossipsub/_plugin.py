@@ -51,6 +51,13 @@ class GossipsubPlugin:
         return self._behaviours[ctx].command_handlers()
 
     @hookimpl
+    def peerloom_cli(self, app: Any) -> None:
+        """Add `chat`, `pub` and `sub`."""
+        from ._cli import add_to  # noqa: PLC0415 - nodes have no command line
+
+        add_to(app)
+
+    @hookimpl
     def peerloom_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:
         """What is open while it runs."""
         return self._lifespan(ctx)
@@ -66,7 +73,7 @@ class GossipsubPlugin:
         try:
             yield
         finally:
-            self._behaviours.pop(ctx).stop()
+            await self._behaviours.pop(ctx).finish()
 
 
 plugin = GossipsubPlugin()

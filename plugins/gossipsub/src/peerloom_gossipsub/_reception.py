@@ -16,7 +16,7 @@ from ._protocols import VERSIONS
 from ._rpc import RpcLimits
 
 if TYPE_CHECKING:
-    from peerloom import PeerId, Stream
+    from peerloom import Stream
 
     from ._engine import Engine
 
@@ -29,7 +29,7 @@ class Reception:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._unfinished = Unfinished()
+        self._unfinished = Unfinished(engine.config.max_rpc_bytes + _READ_BYTES)
         self._limits = RpcLimits(max_message_bytes=engine.config.max_message_bytes)
 
     async def serve(self, stream: Stream) -> None:
@@ -47,18 +47,24 @@ class Reception:
         finally:
             self._unfinished.keep(stream, 0)
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """What has arrived of frames that are not whole."""
+        return self._unfinished.bytes
+
     async def _read(self, stream: Stream) -> None:
         decoder = FrameDecoder(self._engine.config.max_rpc_bytes)
         turn = Turn(self._engine.now)
         while True:
             for frame in decoder.feed(await stream.receive(_READ_BYTES)):
                 await self._engine.validation.wait_for_room()
-                self._take(stream.peer, frame)
+                self._take(stream, frame)
                 await turn.rest()
             for given_up in self._unfinished.keep(stream, decoder.kept_bytes):
                 self._engine.losses["unfinished frame given up"] += 1
                 given_up.reset()
 
-    def _take(self, peer: PeerId, frame: bytes) -> None:
-        if self._engine.router.hears(peer):
-            self._engine.receive(peer, decode_rpc(frame, self._limits))
+    def _take(self, stream: Stream, frame: bytes) -> None:
+        if self._engine.router.hears(stream.peer):
+            rpc = decode_rpc(frame, self._limits)
+            self._engine.receive(stream.peer, rpc, stream.connection.id)

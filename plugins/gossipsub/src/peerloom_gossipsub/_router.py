@@ -70,6 +70,19 @@ class Router:
         if topics := tuple(self._meshes.sizes()):
             state.outbox.announce(peer, topics, subscribed=True)
 
+    def seen_at(self, peer: PeerId, ips: Iterable[str]) -> None:
+        """A connected peer is at these IPs now."""
+        if peer in self._state.peers:
+            self._state.scores.connect(peer, ips)
+
+    def remind(self, peer: PeerId) -> None:
+        """The stream to a peer was broken: what was in it may be lost, on the other side as well.
+
+        It hears what there is, also if it is in a mesh, where nobody else would tell it.
+        """
+        if known := self._state.peers.get(peer):
+            self._gossip.remind(peer, known.topics)
+
     def disconnect(self, peer: PeerId, now: float) -> None:
         """A peer has gone."""
         state, known = self._state, self._state.peers.get(peer)
@@ -188,6 +201,18 @@ class Router:
                 if peer not in state.peers:
                     state.outbox.add(Connect(peer))
 
+    def topics_of(self, peer: PeerId) -> Sequence[str]:
+        """The topics to which a peer is subscribed."""
+        known = self._state.peers.get(peer)
+        return tuple(known.topics) if known else ()
+
+    def forget_subscriptions(self, peer: PeerId, topics: Iterable[str]) -> None:
+        """A peer was subscribed to these in an earlier life."""
+        for topic in topics:
+            if topic in self.topics_of(peer):
+                self._state.counts["subscription of an earlier life"] += 1
+                self._unsubscribe(peer, topic)
+
     def set_peer_score(self, peer: PeerId, score: float) -> None:
         """What the application thinks of a peer; 0 for nothing."""
         self._state.scores.set_application_score(peer, score)
@@ -209,7 +234,7 @@ class Router:
         return self._meshes.sizes()
 
     def counts(self) -> Mapping[str, int]:
-        """What was ignored, refused, dropped or left out: how often, by cause."""
+        """What was ignored, refused, dropped, left out or asked for: how often, by cause."""
         state = self._state
         early = {
             "seen message forgotten early": state.seen.forgotten_early,

@@ -7,6 +7,7 @@ counter shrinks each interval, these have the time in which it shrinks to a hund
 from __future__ import annotations
 
 import math
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from attrs import Attribute, field, frozen
@@ -27,6 +28,14 @@ def between(least: float, most: float) -> Callable[[Any, Attribute[Any], Any], N
             raise ConfigError(f"{attribute.name} must be from {least} to {most}, not {value}")
 
     return check
+
+
+def _networks(_: object, attribute: Attribute[Any], networks: tuple[str, ...]) -> None:
+    for each in networks:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise ConfigError(f"{attribute.name}: {error}; write one such as 10.0.0.0/8") from None
 
 
 _REWARD = between(0, math.inf)
@@ -116,7 +125,9 @@ class ScoreParams:
         application_weight: of the score that the application has set (P5).
         ip_colocation_weight: for the square of the peers beyond the threshold at one IP (P6); at
             most 0. Peers behind one NAT share an IP.
-        ip_colocation_threshold: how many peers at one IP are none too many.
+        ip_colocation_threshold: how many peers at one IP are none too many. An IPv6 address counts
+            together with its network of 64 bits as well.
+        ip_colocation_allowed: networks where that does not count, such as 10.0.0.0/8.
         behaviour_weight: for the square of the offences beyond the threshold (P7); at most 0.
         behaviour_threshold: how many offences are forgiven.
         behaviour_decay_seconds: how long an offence is remembered.
@@ -130,6 +141,9 @@ class ScoreParams:
     application_weight: float = field(default=1.0, validator=_REWARD)
     ip_colocation_weight: float = field(default=0.0, validator=_PENALTY)
     ip_colocation_threshold: int = field(default=10, validator=between(1, math.inf))
+    ip_colocation_allowed: tuple[str, ...] = field(
+        default=(), converter=tuple[str, ...], validator=_networks
+    )
     behaviour_weight: float = field(default=-1.0, validator=_PENALTY)
     behaviour_threshold: float = field(default=6.0, validator=_REWARD)
     behaviour_decay_seconds: float = field(default=600.0, validator=_POSITIVE)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 
 type settings struct {
 	Identity   string   `json:"identity,omitempty"`
+	Secret     hexBytes `json:"secret,omitempty"`
 	Security   []string `json:"security,omitempty"`
 	Transports []string `json:"transports,omitempty"`
 	Muxers     []string `json:"muxers,omitempty"`
@@ -70,7 +72,7 @@ var (
 )
 
 func newHost(asked settings, more []libp2p.Option) (host.Host, error) {
-	key, err := newKey(asked.Identity)
+	key, err := newKey(asked.Identity, asked.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +104,13 @@ func newHost(asked settings, more []libp2p.Option) (host.Host, error) {
 	return libp2p.New(options...)
 }
 
-func newKey(kind string) (crypto.PrivKey, error) {
+func newKey(kind string, secret hexBytes) (crypto.PrivKey, error) {
 	keyType, err := named(keyTypes, kind)
 	if err != nil {
 		return nil, err
+	}
+	if len(secret) == ed25519.SeedSize {
+		return crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(secret))
 	}
 	key, _, err := crypto.GenerateKeyPairWithReader(keyType, rsaBits, rand.Reader)
 	return key, err

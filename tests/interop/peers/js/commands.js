@@ -17,6 +17,7 @@ const VERSION = createRequire(import.meta.url)('./package.json').dependencies.li
 const STREAMS = { maxInboundStreams: 1024, maxOutboundStreams: 1024, runOnLimitedConnection: true }
 const DEFAULTS = {
   identity: 'ed25519',
+  secret: undefined,
   security: ['tls', 'noise'],
   transports: ['tcp'],
   muxers: ['yamux'],

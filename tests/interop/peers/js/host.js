@@ -3,13 +3,14 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { quic } from '@chainsafe/libp2p-quic'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { generateKeyPair } from '@libp2p/crypto/keys'
+import { generateKeyPair, generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { createLibp2p } from 'libp2p'
 import { Unsupported } from './channel.js'
+import { unhex } from './fields.js'
 
 const KEY_TYPES = { ed25519: 'Ed25519', secp256k1: 'secp256k1', rsa: 'RSA', ecdsa: 'ECDSA' }
 const TRANSPORTS = { tcp: () => tcp(), quic: () => quic() }
@@ -28,7 +29,7 @@ const NO_FEATURES = { transports: [], peerDiscovery: [], services: {} }
 /** `more` is what `features` gives; the benchmarks' worker wants none. */
 export async function createHost (settings, more = NO_FEATURES) {
   return await createLibp2p({
-    privateKey: await generateKeyPair(named(KEY_TYPES, settings.identity)),
+    privateKey: await createKey(settings),
     addresses: { listen: settings.listen, appendAnnounce: settings.external },
     transports: [...settings.transports.map(name => named(TRANSPORTS, name)()), ...more.transports],
     connectionEncrypters: settings.security.map(name => named(SECURITIES, name)()),
@@ -42,6 +43,11 @@ export async function createHost (settings, more = NO_FEATURES) {
       ...more.services
     }
   })
+}
+
+async function createKey ({ identity, secret }) {
+  if (secret !== undefined) return await generateKeyPairFromSeed('Ed25519', unhex(secret))
+  return await generateKeyPair(named(KEY_TYPES, identity))
 }
 
 function named (table, name) {

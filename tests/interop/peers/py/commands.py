@@ -22,6 +22,8 @@ from tests.interop.served import echo as serve_echo
 from tests.interop.streams import Streams
 
 from .channel import BadRequest, Channel, Fields, Unsupported
+from .fields import complete, required
+from .gossip import Gossip
 from .host import create_host
 from .identified import Identified
 from .pipe import LibPipe
@@ -35,17 +37,17 @@ if TYPE_CHECKING:
 
     _Script = Callable[[Pipe, Task], Awaitable[Fields]]
 
-_REQUIRED: Final = object()
 _START: Final[Fields] = {
     "identity": "ed25519",
+    "secret": None,
     "security": ["tls", "noise"],
     "transports": ["tcp"],
     "muxers": ["yamux"],
     "listen": ["/ip4/127.0.0.1/tcp/0"],
+    "gossipsub": None,
 }
 # It has more than this program makes of it; see README.md, "Features to be switched on".
 _NOT_HERE: Final = (
-    "gossipsub",
     "kad",
     "mdns",
     "rendezvous",
@@ -64,6 +66,7 @@ class Commands:
         self._host: Any = None
         self._streams = Streams(channel.emit)
         self._identified = Identified(channel)
+        self._gossip: Gossip | None = None
         self._table = self._commands()
 
     async def handle(self, request: Fields) -> Fields | None:
@@ -75,30 +78,35 @@ class Commands:
         if name == "start":
             _refuse_what_is_not_here(request)
         defaults, run = self._table[name]
-        return await run(_complete(request, defaults))
+        return await run(complete(request, defaults))
 
     def _commands(
         self,
     ) -> dict[str, tuple[Fields, Callable[[Fields], Awaitable[Fields | None]]]]:
-        peer = _required("peer")
+        peer = required("peer")
         return {
             "start": (_START, self._start),
             "listen-addresses": ({}, self._listen_addresses),
-            "dial": (_required("address"), self._dial),
+            "dial": (required("address"), self._dial),
             "disconnect": (peer, self._disconnect),
             "connections": ({}, self._connections),
             "identify": (peer, self._identify),
-            "handle": (_required("protocol"), self._handle),
-            "unhandle": (_required("protocol"), self._unhandle),
+            "handle": (required("protocol"), self._handle),
+            "unhandle": (required("protocol"), self._unhandle),
             "ping": (peer, self._ping),
-            "perf": (_required("peer", "upload", "download"), self._perf),
+            "perf": (required("peer", "upload", "download"), self._perf),
             "echo": (_script(ECHO, streams=1), self._echo),
             "frames": (
-                {**_required("peer", "sizes", "seed"), "protocol": FRAMES},
+                {**required("peer", "sizes", "seed"), "protocol": FRAMES},
                 self._frames,
             ),
-            "release": (_required("stream"), self._release),
+            "release": (required("stream"), self._release),
             "streams": ({}, self._list_streams),
+            "publish": (required("topic", "bytes", "seed"), self._gossips("publish")),
+            **{
+                name: (required("topic"), self._gossips(name))
+                for name in ("subscribe", "unsubscribe", "mesh", "subscribers")
+            },
             **{
                 name: (_script(protocol, **_MORE.get(name, {})), self._runs(script))
                 for name, (protocol, script) in SCRIPTS.items()
@@ -114,6 +122,9 @@ class Commands:
         for protocol, behaviour in SERVED.items():
             self._serve(protocol, behaviour, held=protocol == STALL)
         await PerfService(host).start()
+        if settings["gossipsub"] is not None:
+            self._gossip = Gossip(settings["gossipsub"], host, self._channel)
+            await self._nursery.start(self._gossip.run)
         return {
             "peer": host.get_id().to_string(),
             **await self._listen_addresses({}),
@@ -170,6 +181,15 @@ class Commands:
             for stream in streams:
                 nursery.start_soon(one, stream)
         return {"streams": outcomes}
+
+    def _gossips(self, name: str) -> Callable[[Fields], Awaitable[Fields | None]]:
+        async def ask(fields: Fields) -> Fields | None:
+            if self._gossip is None:
+                raise Unsupported("gossipsub is not switched on")
+            answer: Fields | None = await getattr(self._gossip, name)(**fields)
+            return answer
+
+        return ask
 
     def _runs(self, script: _Script) -> Callable[[Fields], Awaitable[Fields]]:
         async def run(fields: Fields) -> Fields:
@@ -293,18 +313,5 @@ def _refuse_what_is_not_here(settings: Fields) -> None:
         raise Unsupported(f"this peer's program has no {' and no '.join(lacking)}")
 
 
-def _required(*names: str) -> Fields:
-    return dict.fromkeys(names, _REQUIRED)
-
-
 def _script(protocol: str, **more: Any) -> Fields:
-    return {**_required("peer", "bytes", "seed"), "protocol": protocol, **more}
-
-
-def _complete(given: Fields, defaults: Fields) -> Fields:
-    if unknown := given.keys() - defaults.keys():
-        raise BadRequest(f"unknown fields {sorted(unknown)}")
-    fields = {**defaults, **given}
-    if missing := [name for name, value in fields.items() if value is _REQUIRED]:
-        raise BadRequest(f"missing fields {missing}")
-    return fields
+    return {**required("peer", "bytes", "seed"), "protocol": protocol, **more}

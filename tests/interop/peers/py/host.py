@@ -37,7 +37,7 @@ _SECURITIES: Final[dict[str, Callable[[KeyPair], tuple[Any, Any]]]] = {
 def create_host(settings: Fields) -> BasicHost:
     _one_of("transports", settings["transports"], ["tcp"], ["quic"])
     _one_of("muxers", settings["muxers"], ["yamux"])
-    keys = _named(_KEYS, settings["identity"])()
+    keys = _keys_of(settings)
     host: Any = new_host(
         key_pair=keys,
         muxer_preference="YAMUX",
@@ -46,6 +46,13 @@ def create_host(settings: Fields) -> BasicHost:
     )
     _tame(host)
     return host
+
+
+def _keys_of(settings: Fields) -> KeyPair:
+    if settings["secret"] is not None:
+        return ed25519.create_new_key_pair(bytes.fromhex(settings["secret"]))
+    keys: KeyPair = _named(_KEYS, settings["identity"])()
+    return keys
 
 
 def _tame(host: Any) -> None:

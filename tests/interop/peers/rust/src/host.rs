@@ -38,7 +38,7 @@ pub struct Host {
 impl Host {
     /// Make a node, and what gives the streams that others open to it. It listens nowhere yet.
     pub fn create(settings: &Settings) -> Result<(Self, mpsc::UnboundedReceiver<Incoming>)> {
-        let keys = identity::generate(&settings.identity)?;
+        let keys = identity::create(&settings.identity, settings.secret.as_deref())?;
         let peer = keys.public().to_peer_id();
         let (accepted, incoming) = mpsc::unbounded_channel();
         let config = Config::with_tokio_executor()

@@ -7,7 +7,15 @@ use crate::channel::{Refusal, Result};
 
 const RSA_BITS: usize = 2048;
 
-pub fn generate(kind: &str) -> Result<Keypair> {
+/// The Ed25519 key of a secret in hexadecimal, or a new one.
+pub fn create(kind: &str, secret: Option<&str>) -> Result<Keypair> {
+    match secret {
+        Some(secret) => Ok(Keypair::ed25519_from_bytes(hex::decode(secret)?)?),
+        None => generate(kind),
+    }
+}
+
+fn generate(kind: &str) -> Result<Keypair> {
     match kind {
         "ed25519" => Ok(Keypair::generate_ed25519()),
         "secp256k1" => Ok(secp256k1::Keypair::generate().into()),

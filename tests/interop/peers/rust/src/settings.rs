@@ -9,6 +9,7 @@ use crate::features::{autonat, dcutr, gossipsub, kad, mdns, relay, rendezvous};
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     pub identity: String,
+    pub secret: Option<String>,
     pub security: Vec<String>,
     pub transports: Vec<String>,
     pub muxers: Vec<String>,
@@ -27,6 +28,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             identity: "ed25519".to_owned(),
+            secret: None,
             security: vec!["tls".to_owned(), "noise".to_owned()],
             transports: vec!["tcp".to_owned()],
             muxers: vec!["yamux".to_owned()],

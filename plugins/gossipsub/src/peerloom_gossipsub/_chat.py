@@ -1,0 +1,77 @@
+"""Chat: a terminal's end of a topic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from peerloom import Lagged
+from peerloom.cli import passing_node, say, tell
+
+from ._client import Gossipsub
+from ._errors import PublishError
+from ._events import Message, PeerSubscribed, PeerUnsubscribed
+from ._terminal import input_lines, short, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anyio.abc import TaskStatus
+
+    from peerloom import NetworkConfig, Node
+
+
+async def run_chat(config: NetworkConfig, topic: str, dial: Sequence[str]) -> None:
+    """Talk until the input ends."""
+    async with passing_node(config, dial) as node:
+        chat = Chat(node, topic)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(chat.listen)
+            _introduce(node, topic)
+            await chat.talk()
+            tasks.cancel_scope.cancel()
+
+
+def _introduce(node: Node, topic: str) -> None:
+    tell(f"you are {short(node.peer_id)}; others join by:")
+    for address in node.addresses:
+        tell(f"  peerloom chat {topic} --dial {address}")
+
+
+class Chat:
+    """What one person says and hears."""
+
+    def __init__(self, node: Node, topic: str) -> None:
+        self._client = node.client
+        self._topic = topic
+        self._gossip = Gossipsub(node.client)
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        """Show what others say, and who they are."""
+        async with self._client.events(Message, PeerSubscribed, PeerUnsubscribed) as events:
+            await self._gossip.subscribe(self._topic)
+            task_status.started()
+            async for event in events:
+                self._show(event)
+
+    async def talk(self) -> None:
+        """Say each line of the input."""
+        async for line in input_lines():
+            if not line:
+                continue
+            try:
+                await self._gossip.publish(self._topic, line)
+            except PublishError as error:
+                tell(f"not sent: {error}")
+
+    def _show(self, event: Message | PeerSubscribed | PeerUnsubscribed | Lagged) -> None:
+        match event:
+            case Message(topic=self._topic, source=source, data=data):
+                say(f"{short(source)}: {shown(data)}")
+            case PeerSubscribed(topic=self._topic, peer=peer):
+                tell(f"{short(peer)} is here")
+            case PeerUnsubscribed(topic=self._topic, peer=peer):
+                tell(f"{short(peer)} has left")
+            case Lagged(count=count):
+                tell(f"{count} lines are missing: this terminal is too slow")
