@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio: fewer, in tests/gossipsub
 async def test_ten_thousand_messages_at_once_reach_everybody_once() -> None:
     await burst(10, 10_000)
 
