@@ -75,12 +75,12 @@ class Gossips:
     async def connect(self) -> None:
         """Join all nodes to one mesh."""
         places = [(side, node) for node in range(self.nodes) for side in self.sides]
-        edges = sorted(_edges(len(places)))
-        for one, other in edges:
+        pairs = edges(len(places))
+        for one, other in sorted(pairs):
             side, node = places[one]
             to, there = places[other]
             await side.request("dial-from", node=node, address=to.addresses[there])
-        degree = 2 * len(edges) // len(places)
+        degree = 2 * len(pairs) // len(places)
         for side in self.sides:
             await side.request("await-meshes", within=_MESH_SECONDS, size=degree)
 
@@ -182,7 +182,7 @@ def contestant(gossips: Gossips, measure: Callable[[], Awaitable[float | Measure
     return Contestant(gossips.name, measure, gossips.versions, gossips.give_up)
 
 
-def _edges(nodes: int) -> set[tuple[int, int]]:
+def edges(nodes: int) -> set[tuple[int, int]]:
     """Who dials whom."""
     pairs = {(node, (node + step) % nodes) for node in range(nodes) for step in _STEPS}
     return {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}

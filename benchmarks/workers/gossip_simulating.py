@@ -18,13 +18,13 @@ from peerloom.testing import SimulatedNetwork
 from peerloom_gossipsub import Degrees, Gossipsub, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from peerloom.testing import SimulatedNode
 
 SEED: Final = 7
 ROUND_TRIP_SECONDS: Final = 0.1
-EACH_DIALS: Final = 5  # so that each has ten connections
+EACH_DIALS: Final = 5  # so that each has ten connections on average
 MESSAGES: Final = 20
 GAP_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 10.0  # as many heartbeats
@@ -62,13 +62,14 @@ async def _scenario(network: SimulatedNetwork, count: int, degrees: Degrees) -> 
     config = NetworkConfig(keep_alive_seconds=1e9, settings=settings)
     nodes = await network.start(count, config=config, plugins=["gossipsub"])
     heard = [_Heard(node) for node in nodes]
-    ways = network.chance("ways").sample(range(1, (count + 1) // 2), EACH_DIALS)
+    chance = network.chance("neighbours")
     async with anyio.create_task_group() as tasks:
         for each in heard:
             tasks.start_soon(each.run)
-        for index, node in enumerate(nodes):
-            for way in ways:
-                await node.dial(nodes[(index + way) % count])
+        async with anyio.create_task_group() as dials:
+            for node in nodes:
+                others = [each for each in chance.sample(nodes, EACH_DIALS + 1) if each is not node]
+                dials.start_soon(_dial, node, others[:EACH_DIALS])
         await anyio.sleep(SETTLE_SECONDS)
         before = await _copies(nodes)
         begun = await _publish(network, nodes)
@@ -85,6 +86,11 @@ async def _scenario(network: SimulatedNetwork, count: int, degrees: Degrees) -> 
         "copies": copies / wanted,
         "processor-seconds": process_time() - used,
     }
+
+
+async def _dial(node: SimulatedNode, others: Sequence[SimulatedNode]) -> None:
+    for other in others:
+        await node.dial(other)
 
 
 async def _publish(network: SimulatedNetwork, nodes: list[SimulatedNode]) -> dict[int, float]:

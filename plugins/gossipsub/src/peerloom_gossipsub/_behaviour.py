@@ -40,8 +40,9 @@ class GossipsubBehaviour(Behaviour):
         self.protocols = dict.fromkeys(PROTOCOLS, inbound)
 
     def start(self) -> None:
-        """Begin the heartbeat, and to verify."""
+        """Begin the heartbeat, to verify and to deliver."""
         self._ctx.spawn(self._engine.validation.run)
+        self._ctx.spawn(self._engine.delivery.run)
         self._arm()
 
     async def finish(self) -> None:
