@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TOPIC: Final = "news"
 MESHSUB: Final = "/meshsub/1.2.0"
 MIB: Final = 1 << 20
+LEAST_FRAMES: Final = 20
+MOST_SECONDS: Final = 30.0
 JOIN: Final = framed(encode_rpc(Rpc(subscriptions=[Subscription(TOPIC, subscribed=True)]))[0])
 _CONTROL: Final = 3
 
@@ -169,30 +171,49 @@ WORDS: Final = {
 }
 
 
+class _Speech:
+    """Frames, so many at least, and for so long at least."""
+
+    def __init__(self, frames: Iterator[bytes], seconds: float) -> None:
+        self._frames = frames
+        self._left = LEAST_FRAMES
+        self._until = anyio.current_time() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        return self._left <= 0 and anyio.current_time() >= self._until
+
+    def next(self) -> bytes:
+        self._left -= 1
+        return next(self._frames)
+
+
 async def gossip(address: Multiaddr, words: str, seconds: float = 1.0, identities: int = 1) -> None:
     """Say such words as fast as they are taken, on a new stream whenever one is reset.
 
     With several `identities` each connection is another peer's, and lasts for some frames only.
     """
-    frames = WORDS[words]()
+    speech = _Speech(WORDS[words](), seconds)
     most = 8 if identities > 1 else None
-    with anyio.move_on_after(seconds):
+    with anyio.move_on_after(MOST_SECONDS):
         for number in count():
             with suppress(OSError, PeerloomError):  # not let in
                 async with link_to(address, ("tls",), _identity(number % identities)) as link:
-                    await _say(link, frames, most)
+                    await _say(link, speech, most)
+            if speech.is_over:
+                return
             await anyio.sleep(0.01)
 
 
-async def _say(link: MuxedLink, frames: Iterator[bytes], most: int | None) -> None:
-    said = False
-    while not (said and most):
+async def _say(link: MuxedLink, speech: _Speech, most: int | None) -> None:
+    said = 0
+    while not speech.is_over and said != most:
         with suppress(StreamReset):
             stream = await stream_under(link, MESHSUB)
             await stream.send(JOIN)
-            for frame in islice(frames, most):
-                await stream.send(frame)
-            said = True
+            while not speech.is_over and said != most:
+                said += 1
+                await stream.send(speech.next())
 
 
 async def unfinished_frames(address: Multiaddr, peers: int = 30, seconds: float = 2.0) -> None:
