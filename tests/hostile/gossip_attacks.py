@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from itertools import count
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -16,7 +16,7 @@ from peerloom_gossipsub._encode import encode_rpc, framed
 from peerloom_gossipsub._protobuf import bytes_field, varint_field
 from peerloom_gossipsub._rpc import IHave, Prune, Rpc, Subscription
 from peerloom_gossipsub._signing import Publisher
-from tests.hostile.foe import GONE, link_to, stream_under
+from tests.hostile.foe import GONE, link_to, stream_under, until_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,15 +176,18 @@ class _Speech:
 
     def __init__(self, frames: Iterator[bytes], seconds: float) -> None:
         self._frames = frames
-        self._left = LEAST_FRAMES
-        self._until = anyio.current_time() + seconds
+        self._seconds = seconds
+        self._said = 0
+        self._began_at = 0.0
 
     @property
     def is_over(self) -> bool:
-        return self._left <= 0 and anyio.current_time() >= self._until
+        took = anyio.current_time() - self._began_at
+        return self._said >= LEAST_FRAMES and took >= self._seconds
 
     def next(self) -> bytes:
-        self._left -= 1
+        self._began_at = self._began_at or anyio.current_time()
+        self._said += 1
         return next(self._frames)
 
 
@@ -214,10 +217,12 @@ async def _say(link: MuxedLink, speech: _Speech, most: int | None) -> None:
             while not speech.is_over and said != most:
                 said += 1
                 await stream.send(speech.next())
+            await stream.send_eof()
+            await until_reset(stream)  # all of it is taken
 
 
-async def unfinished_frames(address: Multiaddr, peers: int = 30, seconds: float = 2.0) -> None:
-    """Frames of 4 MiB whose last byte never comes, four of each peer."""
+async def unfinished_frames(address: Multiaddr, peers: int = 30) -> None:
+    """Frames of 4 MiB whose last byte never comes, four of each peer, until killed."""
     body = framed(bytes(4 * MIB))[: 4 * MIB - 1]
 
     async def one(number: int) -> None:
@@ -228,22 +233,17 @@ async def unfinished_frames(address: Multiaddr, peers: int = 30, seconds: float 
                     await stream.send(body)
             await anyio.sleep_forever()
 
-    with anyio.move_on_after(seconds):
-        async with anyio.create_task_group() as tasks:
-            for number in range(peers):
-                tasks.start_soon(one, number)
+    async with anyio.create_task_group() as tasks:
+        for number in range(peers):
+            tasks.start_soon(one, number)
 
 
 async def iwants(address: Multiaddr, wanted: str, seconds: float = 1.0) -> None:
     """Ask for one message again and again, and never read the answer."""
     frame = said(iwant=[bytes.fromhex(wanted)]) * 200
-    with anyio.move_on_after(seconds):
+    with anyio.move_on_after(MOST_SECONDS):
         async with link_to(address, ("tls",)) as link:
-            with suppress(*GONE, PeerloomError):
-                stream = await stream_under(link, MESHSUB)
-                await stream.send(JOIN)
-                while True:
-                    await stream.send(frame)
+            await _say(link, _Speech(repeat(frame), seconds), None)
 
 
 def _identity(number: int) -> KeyPair:
