@@ -8,6 +8,7 @@ from benchmarks.document import BEGIN, END, rewritten, rows_of
 from benchmarks.registry import BENCHMARKS
 from benchmarks.targets import TARGETS
 
+VERSIONS = {"machine": "two cores", "python": "3.11", "js-libp2p": "3 (node v20)"}
 RESULT = {
     "name": "stream-tcp-tls",
     "unit": "MiB/s",
@@ -59,6 +60,17 @@ def test_only_what_stands_between_the_marks_is_made_anew() -> None:
     assert "old" not in new
     assert "Measured on 2026-11-26, on two cores." in new
     assert rewritten(new, [RESULT], "2026-11-26") == new
+
+
+def test_rows_of_benchmarks_that_were_not_measured_again_stay_and_are_named() -> None:
+    first = rewritten(f"{BEGIN}\n{END}", [RESULT, {**MEMORY, "versions": VERSIONS}], "2026-11-26")
+    faster = {**RESULT, "ours": 1300.0, "versions": {**VERSIONS, "python": "3.12"}}
+    second = rewritten(first, [faster], "2026-11-27")
+    assert "Measured on 2026-11-27, on two cores; before that: `memory`." in second
+    assert "With js-libp2p 3 (node v20), python 3.12." in second
+    assert all(row in second for row in rows_of(faster))
+    assert all(row in second for row in rows_of(MEMORY))
+    assert "1200" not in second
 
 
 def test_a_document_without_marks_is_left_alone() -> None:

@@ -59,12 +59,6 @@ class Crowd:
     def heard_twice(self) -> list[bytes]:
         return [data for heard in self.heard for data, at in heard.items() if len(at) > 1]
 
-    async def share_of(self, number: int) -> float:
-        """Which part of a node's mesh is of the crowd."""
-        mesh = await self.clients[number].mesh_peers("news")
-        crowd = {node.peer_id for node in self.nodes}
-        return sum(peer in crowd for peer in mesh) / max(len(mesh), 1)
-
     async def listen(self, number: int) -> None:
         async with self.nodes[number].events(Message) as events:
             async for event in events:

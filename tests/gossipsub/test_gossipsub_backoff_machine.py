@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from peerloom_gossipsub._actions import Version
 from peerloom_gossipsub._backoff import MAX_BACKOFF_SECONDS
 from peerloom_gossipsub._config import Degrees
-from peerloom_gossipsub._mesh import GRAFT_FLOOD_SECONDS
+from peerloom_gossipsub._mesh import EARLY_SECONDS, GRAFT_FLOOD_SECONDS
 from peerloom_gossipsub._rpc import Prune, Subscription
 from peerloom_gossipsub._score_params import ScoreParams
 from tests.gossipsub.alone import Alone, T, everything
@@ -90,7 +90,7 @@ class Backoffs(RuleBasedStateMachine):
         until = self.until.get(number, 0.0)
         if number in mesh:
             assert not answer
-        elif now < until:
+        elif now < until - EARLY_SECONDS:
             flood = now < until - BACKOFF + GRAFT_FLOOD_SECONDS
             self.offences[number] += 2 if flood else 1
             self.refused(number, answer)

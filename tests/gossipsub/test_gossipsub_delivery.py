@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from peerloom import Lagged
+from peerloom._metrics import Metrics
 from peerloom._subscriptions import QUEUE_BOUND
 from peerloom.testing import Nodes, no_leaks, until
 from peerloom_gossipsub import (
@@ -15,6 +16,7 @@ from peerloom_gossipsub import (
     NoPeersSubscribedToTopic,
     Verdict,
 )
+from peerloom_gossipsub._meters import Meters
 
 LIMIT_SECONDS = 30.0
 TOTAL = 3 * QUEUE_BOUND
@@ -115,6 +117,34 @@ async def test_own_messages_that_are_refused_are_counted_by_cause():
             "own message refused: MessageTooLarge": 1,
             "own message refused: NoPeersSubscribedToTopic": 2,
         }
+
+
+def test_what_is_counted_is_for_prometheus_as_well():
+    metrics = Metrics()
+    meters = Meters(metrics.of("gossipsub"))
+    idle = dict.fromkeys(("unfinished_bytes", "pending_bytes", "unread_messages"), 0)
+    for number in (1, 3):
+        meters.follow(
+            {
+                **idle,
+                "peers": number,
+                "waiting_bytes": 10 * number,
+                "meshes": {f"topic-{number}": number},
+                "counts": {"rpc malformed": number},
+            }
+        )
+    shown = {
+        (sample.name.removeprefix("peerloom_gossipsub_"), *sample.labels.values()): sample.value
+        for family in metrics.collect()
+        for sample in family.samples
+        if sample.value
+    }
+    assert shown == {
+        ("counts_total", "rpc malformed"): 3,
+        ("mesh_peers", "topic-3"): 3,
+        ("peers",): 3,
+        ("waiting_bytes",): 30,
+    }
 
 
 async def test_what_is_published_before_the_node_ends_still_arrives():

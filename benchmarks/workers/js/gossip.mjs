@@ -105,7 +105,7 @@ const COMMANDS = {
       peer: nodes[0].host.peerId.toString(),
       addresses: nodes.map(node => node.host.getMultiaddrs()[0].toString()),
       implementation: 'js-libp2p',
-      version: `${VERSIONS.libp2p}, gossipsub ${VERSIONS['@libp2p/gossipsub']} (node ${process.version})`
+      version: `${VERSIONS.libp2p} (node ${process.version}; gossipsub ${VERSIONS['@libp2p/gossipsub']})`
     }
   },
   'dial-from': async ({ node, address }) => { await nodes[node].host.dial(multiaddr(address)) },

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 OPPORTUNISTIC_HEARTBEATS: Final = 60  # these five as go-libp2p-pubsub and rust-libp2p
 OPPORTUNISTIC_PEERS: Final = 2
 GRAFT_FLOOD_SECONDS: Final = 10.0
-EARLY_SECONDS: Final = (
-    1.0  # a PRUNE tells whole seconds, and py-libp2p counts from the last whole one
-)
+EARLY_SECONDS: Final = 1.0  # a PRUNE tells whole seconds; py-libp2p counts from the last one
 EXCHANGED_PEERS: Final = 16
 
 

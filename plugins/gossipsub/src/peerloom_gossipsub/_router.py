@@ -90,7 +90,6 @@ class Router:
             return
         for topic in list(known.topics):
             self._unsubscribe(peer, topic)
-        self._publishing.remove(peer)
         state.promises.forget(peer)
         state.scores.disconnect(peer, now)
         state.peers.remove(peer)
