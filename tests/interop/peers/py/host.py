@@ -49,8 +49,8 @@ def create_host(settings: Fields) -> BasicHost:
 
 
 def _keys_of(settings: Fields) -> KeyPair:
-    if settings["secret"] is not None:
-        return ed25519.create_new_key_pair(bytes.fromhex(settings["secret"]))
+    if (secret := settings.get("secret")) is not None:  # the benchmarks' worker gives none
+        return ed25519.create_new_key_pair(bytes.fromhex(secret))
     keys: KeyPair = _named(_KEYS, settings["identity"])()
     return keys
 
