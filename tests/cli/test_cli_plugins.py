@@ -159,7 +159,7 @@ def test_hooks_says_who_implements_which(tmp_path: Path) -> None:
     done = peerloom(tmp_path, "hooks", "--no-plugin", "stream", env=env)
     listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[1:])
     assert list(listed) == list(KNOWN_HOOKS)
-    assert listed["peerloom_cli"] == "greeter"
+    assert listed["peerloom_cli"] == "gossipsub, greeter"
     assert listed["peerloom_transports"] == "swarm"
     assert listed["peerloom_gate"] == "nobody"
     assert "stream" not in done.stdout

@@ -81,6 +81,12 @@ class Life:
     def emit(self, event: Event) -> None:
         self.emitted.append(event)
 
+    def room_for(self, _: type[Event]) -> int:
+        raise NotImplementedError
+
+    async def wait_for_room(self, _: type[Event]) -> None:
+        raise NotImplementedError
+
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         self.spawned.append((function, args))
 

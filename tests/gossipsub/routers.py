@@ -23,7 +23,7 @@ from peerloom_gossipsub._decode import decode_message, decode_rpc
 from peerloom_gossipsub._encode import encode_message, encode_rpc
 from peerloom_gossipsub._router import Router
 from peerloom_gossipsub._rpc import RpcLimits
-from peerloom_gossipsub._signing import Verifier
+from peerloom_gossipsub._signing import InvalidMessage, Verifier
 from tests.gossipsub.peers import peer
 
 if TYPE_CHECKING:
@@ -78,14 +78,23 @@ class Node:
                 case PeerLeft():
                     self.told[action.peer, action.topic] -= 1
 
-    def verify(self):
-        arrival = self.to_verify.popleft()
-        author = self.verifier.verify(arrival.message)
-        self.router.verified(arrival, author, self.network.now)
+    def verify(self, index=0):
+        arrival = self.to_verify[index]
+        del self.to_verify[index]
+        if self.router.is_unwanted(arrival):
+            self.router.dropped(arrival)
+            return
+        try:
+            author = self.verifier.verify(arrival.message)
+        except InvalidMessage as error:
+            self.router.invalid(arrival, error.cause)
+        else:
+            self.router.verified(arrival, author, self.network.now)
         self.act()
 
-    def judge(self, verdict=None):
-        arrival = self.to_judge.popleft()
+    def judge(self, verdict=None, index=0):
+        arrival = self.to_judge[index]
+        del self.to_judge[index]
         self.router.judged(arrival, verdict or self.verdict(arrival), self.network.now)
         self.act()
 

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from peerloom_gossipsub import _gossip, _promises
 from peerloom_gossipsub._actions import Verdict, Version
 from peerloom_gossipsub._config import Degrees
-from peerloom_gossipsub._decode import decode_rpc
-from peerloom_gossipsub._encode import encode_rpc
+from peerloom_gossipsub._decode import decode_message, decode_rpc
+from peerloom_gossipsub._encode import encode_message, encode_rpc
 from peerloom_gossipsub._errors import PublishError
 from peerloom_gossipsub._message_ids import MESSAGE_IDS
 from peerloom_gossipsub._rpc import ExchangedPeer, IHave, Prune, Rpc, Subscription
@@ -28,10 +28,19 @@ ANY_TOPIC = st.sampled_from(["t", "t", "t", "u", "v", "w", "x", "y", "z"])
 NODES = st.integers(0, COUNT - 1)
 DATA = st.integers(0, 30).map(lambda number: bytes([number]))
 IDS = DATA.map(lambda data: MESSAGE_IDS["data-hash"](anonymous("t", data)))
+
+
+def of_somebody(topic, data):
+    """A message that names its author, which is invalid here."""
+    return decode_message(encode_message(topic, data, b"somebody"))
+
+
 LIES = st.builds(
     Rpc,
     subscriptions=st.lists(st.builds(Subscription, ANY_TOPIC, st.booleans()), max_size=8),
-    messages=st.lists(st.builds(anonymous, ANY_TOPIC, DATA), max_size=3),
+    messages=st.lists(
+        st.builds(anonymous, ANY_TOPIC, DATA) | st.builds(of_somebody, ANY_TOPIC, DATA), max_size=3
+    ),
     ihave=st.lists(st.builds(IHave, TOPICS, st.lists(IDS, min_size=1, max_size=4)), max_size=3),
     iwant=st.lists(IDS, max_size=4),
     graft=st.lists(ANY_TOPIC, max_size=3),
@@ -72,6 +81,9 @@ class Routers(RuleBasedStateMachine):
         self.network.heard = self.hear
         self.network.spoken = self.speak
         self.no_graft_before = {}
+        self.unwanted = {}
+        self.exchange = exchange
+        self.wanted = wanted
         self.published: list[dict[bytes, float]] = [{} for _ in range(COUNT)]
 
         for dialler in range(COUNT):
@@ -87,9 +99,20 @@ class Routers(RuleBasedStateMachine):
         return self.network.nodes[index]
 
     def hear(self, sender, receiver, frame):
-        prunes = decode_rpc(frame, LIMITS).prune
-        heard = [each for each in prunes if each.topic in receiver.router.mesh_sizes()]
-        self.note_prunes(receiver, sender.peer, heard)
+        rpc = decode_rpc(frame, LIMITS)
+        heard = [each for each in rpc.prune if each.topic in receiver.router.mesh_sizes()]
+        if not self.is_ignored(receiver, sender.peer):
+            self.note_prunes(receiver, sender.peer, heard)
+            self.note_unwanted(receiver, sender.peer, rpc)
+
+    def is_ignored(self, node, other):
+        graylist = node.config.score.thresholds.graylist
+        return node.router.peer_score(other) < graylist and other != EXPLICIT
+
+    def note_unwanted(self, node, other, rpc):
+        until = node.router._state.heartbeat + _gossip.UNWANTED_HEARTBEATS
+        unwanted = self.unwanted.setdefault((node.peer, other), {})
+        unwanted.update(dict.fromkeys(rpc.idontwant, until))
 
     def note_prunes(self, node, other, prunes):
         """Who hears or says a PRUNE stays away as long as it says, or else for its own time."""
@@ -102,6 +125,10 @@ class Routers(RuleBasedStateMachine):
         for topic in rpc.graft:
             assert to != EXPLICIT
             assert self.network.now >= self.no_graft_before.get((node.peer, to, topic), 0)
+        for message in rpc.messages:
+            message_id = MESSAGE_IDS["data-hash"](message)
+            until = self.unwanted.get((node.peer, to), {}).get(message_id, 0)
+            assert until <= node.router._state.heartbeat
         self.note_prunes(node, to, rpc.prune)
 
     @rule(dialler=NODES, listener=NODES, version=st.sampled_from(list(Version)))
@@ -122,6 +149,8 @@ class Routers(RuleBasedStateMachine):
         near, far = self.node(one), self.node(other)
         if (near.peer, far.peer) in self.network.lines:
             self.network.disconnect(near, far)
+            self.unwanted.pop((near.peer, far.peer), None)
+            self.unwanted.pop((far.peer, near.peer), None)
 
     @rule(index=NODES, topic=TOPICS)
     def subscribe(self, index, topic):
@@ -138,6 +167,12 @@ class Routers(RuleBasedStateMachine):
         except PublishError:
             return
         self.published[index][publication.message_id] = self.network.now
+
+    @rule(index=NODES, data=st.lists(DATA, min_size=1, max_size=5))
+    def publish_and_settle(self, index, data):
+        for each in data:
+            self.publish(index, "t", each)
+        self.network.settle()
 
     @rule(choices=st.lists(st.integers(0, 1000), min_size=1, max_size=10))
     def deliver(self, choices):
@@ -159,15 +194,33 @@ class Routers(RuleBasedStateMachine):
         for index in range(COUNT):
             self.heartbeat(index)
 
-    @rule(index=NODES)
-    def verify(self, index):
-        if self.node(index).to_verify:
-            self.node(index).verify()
+    @rule(index=NODES, which=st.integers(0, 100))
+    def verify(self, index, which):
+        if waiting := self.node(index).to_verify:
+            self.node(index).verify(which % len(waiting))
 
-    @rule(index=NODES, verdict=st.sampled_from(list(Verdict)))
-    def judge(self, index, verdict):
-        if self.node(index).to_judge:
-            self.node(index).judge(verdict)
+    @rule(index=NODES, verdict=st.sampled_from(list(Verdict)), which=st.integers(0, 100))
+    def judge(self, index, verdict, which):
+        """In any order, and however late."""
+        if waiting := self.node(index).to_judge:
+            self.node(index).judge(verdict, which % len(waiting))
+
+    @rule(index=NODES, topic=TOPICS)
+    def leave_and_come_back(self, index, topic):
+        self.node(index).unsubscribe(topic)
+        self.node(index).subscribe(topic)
+
+    @rule(one=NODES, other=NODES)
+    def reconnect(self, one, other):
+        self.disconnect(one, other)
+        self.connect(one, other, Version.V1_2)
+
+    @rule(one=NODES, other=NODES)
+    def break_a_stream(self, one, other):
+        near, far = self.node(one), self.node(other)
+        if (near.peer, far.peer) in self.network.lines:
+            near.router.remind(far.peer)
+            near.act()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 4.0, 130.0]))
     def wait(self, seconds):
@@ -194,20 +247,29 @@ class Routers(RuleBasedStateMachine):
         node.router.disconnect(liar, self.network.now)
         node.act()
         self.network.lines.pop((node.peer, liar), None)
+        self.unwanted.pop((node.peer, liar), None)
 
     @rule(index=NODES, liar=st.sampled_from(LIARS), lie=LIES)
     def a_liar_lies(self, index, liar, lie):
         node = self.node(index)
-        if (node.peer, liar) in self.network.lines:
+        ignored = self.is_ignored(node, liar)
+        before = len(node.to_verify), len(node.sent)
+        if (node.peer, liar) in self.network.lines and not ignored:
+            self.note_unwanted(node, liar, lie)
             said = {each.topic: each for each in lie.prune}  # the last word on a topic counts
             heard = [each for each in said.values() if each.topic in node.router.mesh_sizes()]
             self.note_prunes(node, liar, heard)
         for frame in encode_rpc(lie):
             node.receive(liar, frame)
+        assert not ignored or before == (len(node.to_verify), len(node.sent))
 
-    @rule(index=NODES, score=st.sampled_from([-5, 0, 50]), whom=NODES)
+    @rule(
+        index=NODES,
+        score=st.sampled_from([-100, -5, 0, 0, 50]),
+        whom=st.sampled_from([*map(peer, range(1, COUNT + 1)), *LIARS]),
+    )
     def the_application_scores(self, index, score, whom):
-        self.node(index).router.set_peer_score(peer(whom + 1), score)
+        self.node(index).router.set_peer_score(whom, score)
 
     @precondition(lambda self: hasattr(self, "network"))
     @invariant()
@@ -228,6 +290,24 @@ class Routers(RuleBasedStateMachine):
                 assert mesh <= set(node.router.subscribed_peers(topic)) - {EXPLICIT}
                 inbound = [e for e in mesh if not node.router._state.peers.get(e).is_outbound]
                 assert len(inbound) <= self.high
+
+    @precondition(lambda self: hasattr(self, "network"))
+    @invariant()
+    def fanouts_are_of_topics_not_heard_and_hold_so_many_subscribed_peers(self):
+        for node in self.network.nodes:
+            fanouts = node.router._publishing._fanout
+            assert not set(fanouts) & set(node.router.mesh_sizes())
+            for topic, fanout in fanouts.items():
+                assert len(fanout.peers) <= self.wanted
+                assert set(fanout.peers) <= set(node.router.subscribed_peers(topic)) - {EXPLICIT}
+
+    @precondition(lambda self: hasattr(self, "network"))
+    @invariant()
+    def peers_are_suggested_where_that_is_on(self):
+        for node in self.network.nodes:
+            suggested = [each for each in node.wanted_connections if each.peer != EXPLICIT]
+            assert self.exchange or not suggested
+            assert all(each.peer != node.peer for each in suggested)
 
     @precondition(lambda self: hasattr(self, "network"))
     @invariant()

@@ -470,6 +470,18 @@ def test_who_comes_and_goes_all_the_time_is_heard_so_often_in_a_heartbeat():
     assert len(router.receive(1, subscriptions=flips)) == 20
 
 
+def test_a_peer_that_publishes_without_being_subscribed_is_told_again_once():
+    alone = Alone()
+    alone.subscribe()
+    alone.peers(1, topic=None)
+    told = 0
+    for number in range(3):
+        own = encode_message(T, bytes([number]), bytes(peer(1)), bytes(8))
+        told += len(everything(alone.receive(1, messages=[decode_message(own)]), "subscriptions"))
+        alone.now += 60
+    assert told == 2  # a no and a yes
+
+
 def test_a_peer_that_serves_a_topic_without_being_subscribed_is_told_again_every_half_minute():
     router = Alone()
     router.subscribe("t")

@@ -169,7 +169,7 @@ WORDS: Final = {
 }
 
 
-async def gossip(address: Multiaddr, words: str, seconds: float = 1.5, identities: int = 1) -> None:
+async def gossip(address: Multiaddr, words: str, seconds: float = 1.0, identities: int = 1) -> None:
     """Say such words as fast as they are taken, on a new stream whenever one is reset.
 
     With several `identities` each connection is another peer's, and lasts for some frames only.
@@ -213,7 +213,7 @@ async def unfinished_frames(address: Multiaddr, peers: int = 30, seconds: float 
                 tasks.start_soon(one, number)
 
 
-async def iwants(address: Multiaddr, wanted: str, seconds: float = 1.5) -> None:
+async def iwants(address: Multiaddr, wanted: str, seconds: float = 1.0) -> None:
     """Ask for one message again and again, and never read the answer."""
     frame = said(iwant=[bytes.fromhex(wanted)]) * 200
     with anyio.move_on_after(seconds):

@@ -16,7 +16,7 @@ from .not_offered import DIRECTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 55
 LONG_LIMIT_SECONDS = 150
 # All cells of a row that waits for most of its time, over both transports, in a direction.
 LONG_CASES = [
@@ -40,6 +40,7 @@ async def test_gossipsub(case: Case[GossipRow]) -> None:
         await play(case)
 
 
+@pytest.mark.timeout(LONG_LIMIT_SECONDS + LIMIT_SECONDS)
 @pytest.mark.parametrize("together", LONG_CASES, ids=lambda together: str(together[0]))
 async def test_gossipsub_side_by_side(together: Sequence[Case[GossipRow]]) -> None:
     with anyio.fail_after(LONG_LIMIT_SECONDS):

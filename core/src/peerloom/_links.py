@@ -106,6 +106,7 @@ class RawLink:
         remote_address: the other side's address, without a peer id.
         securities: security protocol ids that may be negotiated on it, or None for all.
         limits: what it may carry, or None.
+        reuses_port: whether it was dialled from a port that this node listens on.
     """
 
     stream: ByteStream
@@ -113,6 +114,7 @@ class RawLink:
     remote_address: Multiaddr
     securities: tuple[str, ...] | None = None
     limits: LinkLimits | None = None
+    reuses_port: bool = False
 
 
 class MuxedStream(ByteStream):

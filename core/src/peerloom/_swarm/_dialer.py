@@ -130,7 +130,7 @@ class Dialer:
             except HandshakeFailed:
                 # Two nodes that dial each other at once, both from where they listen, meet on one
                 # connection as two diallers, for which no handshake provides.
-                if not reuse_port:
+                if not (reuse_port and link.reuses_port):
                     raise
             return await self._connect(transport, address, expected, reuse_port=False)
         if expected is not None and link.peer != expected:

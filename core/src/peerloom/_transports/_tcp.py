@@ -49,7 +49,7 @@ class TcpTransport(Transport):
         source = self._source_for(family, host) if options.reuse_port else None
         if source is not None:
             try:
-                return _link(await _connect(family, host, port, source))
+                return _link(await _connect(family, host, port, source), reuses_port=True)
             except OSError as error:
                 if error.errno not in _PORT_UNUSABLE:
                     raise
@@ -163,10 +163,11 @@ def _set_nodelay(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _link(sock: socket.socket) -> RawLink:
+def _link(sock: socket.socket, *, reuses_port: bool = False) -> RawLink:
     local, remote = sock.getsockname(), sock.getpeername()
     return RawLink(
         stream=SocketPipe(sock),
         local_address=tcp_address(local[0], local[1]),
         remote_address=tcp_address(remote[0], remote[1]),
+        reuses_port=reuses_port,
     )

@@ -18,7 +18,7 @@ from ._commands import (
     SubscribedPeers,
     Unsubscribe,
 )
-from ._errors import check_topic
+from ._errors import PublishError, check_topic
 from ._events import Subscribed, Unsubscribed
 from ._signing import Publisher
 
@@ -77,7 +77,11 @@ class Answers:
         # Nearly always there is room, and then a task for each message would cost as much again.
         engine = self._engine
         message = self._publisher.make(command.topic, command.data)
-        publication = engine.router.publish(message, engine.now())
+        try:
+            publication = engine.router.publish(message, engine.now())
+        except PublishError as error:
+            engine.losses[f"own message refused: {type(error).__name__}"] += 1
+            raise
         slow: Sequence[PeerLink] = ()
         for action in engine.router.take():
             if isinstance(action, Send) and action.priority is Priority.DATA:

@@ -10,6 +10,7 @@ from peerloom.plugin import Behaviour, IdentifyReceived, InboundProtocol
 from ._answers import Answers
 from ._engine import Engine
 from ._holding import Holding
+from ._meters import Meters
 from ._protocols import PROTOCOLS, VERSIONS
 from ._reception import Reception
 
@@ -31,6 +32,7 @@ class GossipsubBehaviour(Behaviour):
             router, config.explicit_peers, config.max_held_peers, self._engine.now
         )
         self._reception = Reception(self._engine)
+        self._meters = Meters(ctx.metrics)
         inbound = InboundProtocol(
             self._reception.serve,
             max_streams_per_peer=4,
@@ -40,8 +42,9 @@ class GossipsubBehaviour(Behaviour):
         self.protocols = dict.fromkeys(PROTOCOLS, inbound)
 
     def start(self) -> None:
-        """Begin the heartbeat, and to verify."""
+        """Begin the heartbeat, to verify and to deliver."""
         self._ctx.spawn(self._engine.validation.run)
+        self._ctx.spawn(self._engine.delivery.run)
         self._arm()
 
     async def finish(self) -> None:
@@ -83,6 +86,7 @@ class GossipsubBehaviour(Behaviour):
 
     def _beat(self) -> None:
         self._engine.heartbeat()
+        self._meters.follow(self.status())
         self._arm()
 
     def _arm(self) -> None:

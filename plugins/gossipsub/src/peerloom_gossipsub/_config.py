@@ -88,6 +88,8 @@ class GossipsubConfig:
         max_queue_bytes: what may wait to be sent to one peer.
         slow_peer_seconds: how long a full queue is waited for, then that peer is left out.
         validation_seconds: how long a validator may take.
+        slow_subscriber_seconds: how long messages wait for a subscriber of the application that
+            does not read; peers wait with them once `max_pending_bytes` is reached.
     """
 
     signing: SigningPolicy = field(default=SigningPolicy.STRICT_SIGN, converter=SigningPolicy)
@@ -117,6 +119,7 @@ class GossipsubConfig:
     max_queue_bytes: int = field(default=8 * _MIB, validator=_SOME)
     slow_peer_seconds: float = field(default=5.0, validator=_SECONDS)
     validation_seconds: float = field(default=5.0, validator=_SECONDS)
+    slow_subscriber_seconds: float = field(default=5.0, validator=_SECONDS)
 
     def __attrs_post_init__(self) -> None:
         if self.message_id not in MESSAGE_IDS:

@@ -9,6 +9,8 @@ from peerloom import DialFailed
 from peerloom.plugin import Role
 
 from ._actions import Connect, Deliver, Judge, PeerJoined, PeerLeft, Send, Verify
+from ._backlog import Backlog
+from ._delivery import Delivery
 from ._events import PeerSubscribed, PeerUnsubscribed, message_of
 from ._ips import IpTable
 from ._link_table import LinkTable
@@ -37,6 +39,8 @@ class Engine:
         links: the ways to the peers.
         losses: what did not reach the router, or a peer's stream, by cause.
         validation: how messages are verified and judged.
+        delivery: how the application gets them.
+        backlog: what is not done with.
     """
 
     def __init__(self, ctx: PluginContext) -> None:
@@ -47,7 +51,9 @@ class Engine:
         self.links = LinkTable(ctx, self._greet, self.losses)
         self._lives = Lives()
         self._ips = IpTable(self.config.score.ip_colocation_allowed)
-        self.validation = Validation(ctx, self.router, self.act)
+        self.delivery = Delivery(ctx, self.losses, self._shrank)
+        self.backlog = Backlog(self.config, self.router, self.delivery)
+        self.validation = Validation(ctx, self.router, self.losses, self._done)
 
     def now(self) -> float:
         """The time that the router is told."""
@@ -92,7 +98,7 @@ class Engine:
             case Judge():
                 self.validation.judge(action.arrival)
             case Deliver():
-                self.ctx.emit(message_of(action.arrival))
+                self.delivery.add(message_of(action.arrival))
             case PeerJoined():
                 self.ctx.emit(PeerSubscribed(action.peer, action.topic))
             case PeerLeft():
@@ -105,10 +111,18 @@ class Engine:
         return {
             "meshes": self.router.mesh_sizes(),
             "peers": len(self.links),
-            "pending_bytes": self.router.pending_bytes,
+            "pending_bytes": self.backlog.bytes,
+            "unread_messages": len(self.delivery),
             "waiting_bytes": self.links.waiting_bytes,
             "counts": dict(self.losses + Counter(self.router.counts())),
         }
+
+    def _done(self) -> None:
+        self._shrank()
+        self.act()
+
+    def _shrank(self) -> None:
+        self.backlog.shrank()
 
     def _greet(self, peer: PeerId, version: Version) -> None:
         connections = self.ctx.connections(peer)

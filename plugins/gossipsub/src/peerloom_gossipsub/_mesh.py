@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OPPORTUNISTIC_HEARTBEATS: Final = 60  # these five as go-libp2p-pubsub and rust-libp2p
 OPPORTUNISTIC_PEERS: Final = 2
 GRAFT_FLOOD_SECONDS: Final = 10.0
+EARLY_SECONDS: Final = 1.0  # a PRUNE tells whole seconds; py-libp2p counts from the last one
 EXCHANGED_PEERS: Final = 16
 
 
@@ -159,7 +160,7 @@ class Meshes:
         if peer in state.explicit:
             return "of an explicit peer"
         ends_at = state.backoffs.ends_at(topic, peer, now)
-        if ends_at is not None:
+        if ends_at is not None and now < ends_at - EARLY_SECONDS:
             began_at = ends_at - state.config.prune_backoff_seconds
             state.scores.offend(peer, 2 if now < began_at + GRAFT_FLOOD_SECONDS else 1)
             return "within backoff"

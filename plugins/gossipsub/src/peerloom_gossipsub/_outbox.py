@@ -10,7 +10,7 @@ from ._actions import Priority, Send
 from ._rpc import IHave, Prune, Rpc, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from peerloom import PeerId
 
@@ -90,25 +90,28 @@ class Outbox:
         actions, self._actions = self._actions, []
         if not self._drafts and not self._gossip:  # as nearly always
             return actions
-        control: list[Action] = [
-            Send(
-                (peer,),
-                Priority.CONTROL,
-                Rpc(
-                    subscriptions=draft.subscriptions,
-                    iwant=draft.iwant,
-                    graft=draft.graft,
-                    prune=draft.prune,
-                    idontwant=draft.idontwant,
-                ),
-            )
-            for peer, draft in self._drafts.items()
-        ]
+        control = [send for peer, draft in self._drafts.items() for send in _sends(peer, draft)]
         gossip = [
             Send((peer,), Priority.GOSSIP, Rpc(ihave=ihave)) for peer, ihave in self._gossip.items()
         ]
         self._drafts, self._gossip = {}, {}
-        return control + actions + gossip
+        return [*control, *actions, *gossip]
 
     def _draft(self, peer: PeerId) -> _Draft:
         return self._drafts.setdefault(peer, _Draft())
+
+
+def _sends(peer: PeerId, draft: _Draft) -> Iterator[Send]:
+    if draft.prune and draft.subscriptions:
+        # Before the word that this node has left: rust-libp2p keeps whoever leaves its mesh by that
+        # word away for a minute, and whoever has pruned it for the time that it was told.
+        yield Send((peer,), Priority.CONTROL, Rpc(prune=draft.prune))
+        draft.prune = []
+    rpc = Rpc(
+        subscriptions=draft.subscriptions,
+        iwant=draft.iwant,
+        graft=draft.graft,
+        prune=draft.prune,
+        idontwant=draft.idontwant,
+    )
+    yield Send((peer,), Priority.CONTROL, rpc)

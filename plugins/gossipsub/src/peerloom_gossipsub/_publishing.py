@@ -68,12 +68,10 @@ class Publishing:
         fanout = self._fanout.pop(topic, None)
         return tuple(fanout.peers) if fanout else ()
 
-    def remove(self, peer: PeerId, topic: str | None = None) -> None:
-        """A peer has left a topic, or has gone."""
-        topics = self._fanout if topic is None else (topic,)
-        for each in topics:
-            if fanout := self._fanout.get(each):
-                fanout.peers.pop(peer, None)
+    def remove(self, peer: PeerId, topic: str) -> None:
+        """A peer has left a topic."""
+        if fanout := self._fanout.get(topic):
+            fanout.peers.pop(peer, None)
 
     def heartbeat(self, now: float) -> None:
         """Forget topics not published to for long, fill up the others, and tell of messages."""

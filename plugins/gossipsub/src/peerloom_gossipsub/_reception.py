@@ -56,15 +56,24 @@ class Reception:
         decoder = FrameDecoder(self._engine.config.max_rpc_bytes)
         turn = Turn(self._engine.now)
         while True:
-            for frame in decoder.feed(await stream.receive(_READ_BYTES)):
-                await self._engine.validation.wait_for_room()
-                self._take(stream, frame)
-                await turn.rest()
+            data = await stream.receive(_READ_BYTES)
+            turn.begin()
+            has_waited = True
+            for frame in decoder.feed(data):
+                await self._engine.backlog.wait_for_room()
+                takes_back = self._take(stream, frame)
+                # What is taken back is often said anew at once: nobody shall see what is between.
+                has_waited = not (takes_back and has_waited)
+                if has_waited:
+                    await turn.rest()
             for given_up in self._unfinished.keep(stream, decoder.kept_bytes):
                 self._engine.losses["unfinished frame given up"] += 1
                 given_up.reset()
 
-    def _take(self, stream: Stream, frame: bytes) -> None:
-        if self._engine.router.hears(stream.peer):
-            rpc = decode_rpc(frame, self._limits)
-            self._engine.receive(stream.peer, rpc, stream.connection.id)
+    def _take(self, stream: Stream, frame: bytes) -> bool:
+        # Gives whether it takes back a subscription.
+        if not self._engine.router.hears(stream.peer):
+            return False
+        rpc = decode_rpc(frame, self._limits)
+        self._engine.receive(stream.peer, rpc, stream.connection.id)
+        return bool(rpc.subscriptions) and not rpc.subscriptions[-1].subscribed

@@ -90,7 +90,6 @@ class Router:
             return
         for topic in list(known.topics):
             self._unsubscribe(peer, topic)
-        self._publishing.remove(peer)
         state.promises.forget(peer)
         state.scores.disconnect(peer, now)
         state.peers.remove(peer)
@@ -287,14 +286,15 @@ class Router:
             self._state.counts["message of another topic"] += 1
             return
         if message.topic not in known.topics:
-            self._announce_again(peer, known, now)
+            self._announce_again(peer, known, now, is_own=message.source == bytes(peer))
         self._arrivals.take(peer, message, now)
 
-    def _announce_again(self, peer: PeerId, known: PeerState, now: float) -> None:
+    def _announce_again(self, peer: PeerId, known: PeerState, now: float, *, is_own: bool) -> None:
         # Who serves us a topic and has never told us of it has taken us for an earlier life of
         # ours, and told that one (calimero-network; rust-libp2p announces once a connection).
+        # Perhaps it only publishes: who brings nothing but its own messages is told once.
         last = known.announced_again_at
-        if last is not None and now < last + ANNOUNCE_AGAIN_SECONDS:
+        if last is not None and (is_own or now < last + ANNOUNCE_AGAIN_SECONDS):
             return
         known.announced_again_at = now
         self._state.counts["subscriptions announced again"] += 1

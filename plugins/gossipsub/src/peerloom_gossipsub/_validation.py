@@ -13,6 +13,7 @@ from ._intake import Turn, Verifications
 from ._signing import InvalidMessage, Verifier
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from peerloom.plugin import PluginContext
@@ -32,17 +33,18 @@ class Validation:
         self,
         ctx: PluginContext,
         router: Router,
-        act: Callable[[], None],
+        losses: Counter[str],
+        done: Callable[[], None],
     ) -> None:
-        """`act` is called when the router has been told an answer."""
+        """`done` is called when the router has been told an answer."""
         self._ctx = ctx
         self._config: GossipsubConfig = ctx.config
         self._router = router
-        self._act = act
+        self._losses = losses
+        self._done = done
         self._waiting = Verifications()
         self._verifier = Verifier(self._config.signing)
         self._validators: dict[str, Validator] = {}
-        self._room = anyio.Event()
 
     def set_validator(self, topic: str, validator: Validator | None) -> None:
         """Judge the messages of a topic by this from now on."""
@@ -58,7 +60,7 @@ class Validation:
             turn.begin()
             while self._waiting:
                 self._verify(self._waiting.pop())
-                self._room.set()
+                self._done()
                 await turn.rest()
 
     def verify(self, arrival: Arrival) -> None:
@@ -73,19 +75,6 @@ class Validation:
         else:
             self._ctx.spawn(self._ask, validator, arrival)
 
-    async def wait_for_room(self) -> None:
-        """Wait until less is to be verified and judged than may be at a time."""
-        while self._is_full():
-            if self._room.is_set():  # others may wait for it already
-                self._room = anyio.Event()
-            await self._room.wait()
-
-    def _is_full(self) -> bool:
-        return (
-            self._router.pending_bytes > self._config.max_pending_bytes
-            or self._router.pending_messages > self._config.max_pending_messages
-        )
-
     def _verify(self, arrival: Arrival) -> None:
         if self._router.is_unwanted(arrival):
             self._router.dropped(arrival)
@@ -96,18 +85,19 @@ class Validation:
             self._router.invalid(arrival, error.cause)
         else:
             self._router.verified(arrival, author, self._ctx.runtime.now())
-        self._act()
 
     async def _ask(self, validator: Validator, arrival: Arrival) -> None:
         verdict = Verdict.IGNORE
         try:
-            with anyio.move_on_after(self._config.validation_seconds):
+            with anyio.move_on_after(self._config.validation_seconds) as deadline:
                 verdict = await validator(message_of(arrival))
+            if deadline.cancelled_caught:
+                self._losses["message whose validator was too slow"] += 1
         except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
+            self._losses["message whose validator failed"] += 1
             _LOG.exception("the validator of %r failed", arrival.message.topic)
         self._finish(arrival, verdict)
 
     def _finish(self, arrival: Arrival, verdict: Verdict) -> None:
         self._router.judged(arrival, verdict, self._ctx.runtime.now())
-        self._room.set()
-        self._act()
+        self._done()

@@ -52,7 +52,12 @@ class SimulatedTcp(Transport):
             raise OSError(errno.EADDRINUSE, "connected to itself")
         dial = OpenDial(self._internet, self._host, port, target)
         end = await dial.connect()
-        return RawLink(end, tcp_address(self._host.ip, port), tcp_address(*target))
+        return RawLink(
+            end,
+            tcp_address(self._host.ip, port),
+            tcp_address(*target),
+            reuses_port=port in self._host.listeners,
+        )
 
     @asynccontextmanager
     async def listen(self, address: Multiaddr) -> AsyncGenerator[SimulatedListener, None]:

@@ -1,0 +1,45 @@
+"""Backlog: what has arrived and is not done with; peers wait while it is too much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from ._config import GossipsubConfig
+    from ._delivery import Delivery
+    from ._router import Router
+
+
+class Backlog:
+    """Messages that wait to be verified, judged, or read by the application."""
+
+    def __init__(self, config: GossipsubConfig, router: Router, delivery: Delivery) -> None:
+        self._config = config
+        self._router = router
+        self._delivery = delivery
+        self._room = anyio.Event()
+
+    def shrank(self) -> None:
+        """Less waits than before."""
+        self._room.set()
+
+    async def wait_for_room(self) -> None:
+        """Wait until no more is in it than may be: only then may more be read from peers."""
+        while self._is_full():
+            if self._room.is_set():  # others may wait for it already
+                self._room = anyio.Event()
+            await self._room.wait()
+
+    @property
+    def bytes(self) -> int:
+        """What is in it."""
+        return self._router.pending_bytes + self._delivery.bytes
+
+    def _is_full(self) -> bool:
+        messages = self._router.pending_messages + len(self._delivery)
+        return (
+            self.bytes > self._config.max_pending_bytes
+            or messages > self._config.max_pending_messages
+        )

@@ -1,0 +1,86 @@
+"""Delivery: gives messages to the application, no faster than it reads them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from ._events import Message
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from peerloom.plugin import PluginContext
+
+    from ._config import GossipsubConfig
+
+_PORTION: Final = 256
+
+
+class Delivery:
+    """Messages for which some subscriber has no room wait here, and their peers in the end.
+
+    A subscriber that does not read for `slow_subscriber_seconds` is not waited for: core tells it
+    how many messages it has missed.
+
+    Attributes:
+        bytes: what waits.
+    """
+
+    def __init__(
+        self, ctx: PluginContext, losses: Counter[str], shrank: Callable[[], None]
+    ) -> None:
+        """`shrank` is called when less waits."""
+        self._ctx = ctx
+        self._config: GossipsubConfig = ctx.config
+        self._losses = losses
+        self._shrank = shrank
+        self._waiting: deque[Message] = deque()
+        self._news = anyio.Event()
+        self.bytes = 0
+
+    def add(self, message: Message) -> None:
+        """Give a message, at once if there is room."""
+        if not self._waiting and self._ctx.room_for(Message):
+            self._ctx.emit(message)
+            return
+        self._waiting.append(message)
+        self.bytes += len(message.data)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Give what waits."""
+        while True:
+            while not self._waiting:
+                self._news = anyio.Event()
+                await self._news.wait()
+            if await self._is_read():
+                self._give(self._ctx.room_for(Message))
+            else:
+                await self._give_all()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def _is_read(self) -> bool:
+        with anyio.move_on_after(self._config.slow_subscriber_seconds):
+            await self._ctx.wait_for_room(Message)
+            return True
+        return False
+
+    async def _give_all(self) -> None:
+        self._losses["message given to a slow subscriber"] += len(self._waiting)
+        for _ in range(0, len(self._waiting), _PORTION):
+            self._give(_PORTION)
+            await checkpoint()
+
+    def _give(self, count: int) -> None:
+        for _ in range(min(count, len(self._waiting))):
+            message = self._waiting.popleft()
+            self.bytes -= len(message.data)
+            self._ctx.emit(message)
+        self._shrank()
