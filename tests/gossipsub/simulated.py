@@ -43,9 +43,20 @@ def member(network: SimulatedNetwork, **settings: Any) -> SimulatedNode:
     return network.node(plugins=["gossipsub"], config=config(**settings))
 
 
+def bare(network: SimulatedNetwork, *plugins: object) -> SimulatedNode:
+    """A node without gossipsub, not started."""
+    quiet = NetworkConfig(strict=True, keep_alive_seconds=NEVER_IDLE_SECONDS)
+    return network.node(plugins=plugins, config=quiet)
+
+
+async def report(node: SimulatedNode) -> dict[str, Any]:
+    """What gossipsub says of itself."""
+    told: dict[str, Any] = (await node.client.status())["plugins"]["gossipsub"]["report"]
+    return told
+
+
 async def counts(node: SimulatedNode) -> dict[str, int]:
-    report: dict[str, Any] = (await node.client.status())["plugins"]["gossipsub"]["report"]
-    return dict(report["counts"])
+    return dict((await report(node))["counts"])
 
 
 class Foreigner:
@@ -60,10 +71,7 @@ class Foreigner:
     @classmethod
     async def beside(cls, network: SimulatedNetwork, node: SimulatedNode) -> Foreigner:
         plugin = ForeignPlugin()
-        other = await network.node(
-            plugins=[plugin],
-            config=NetworkConfig(strict=True, keep_alive_seconds=NEVER_IDLE_SECONDS),
-        ).start()
+        other = await bare(network, plugin).start()
         await other.dial(node)
         self = cls(node, other, plugin)
         await self.speak_anew()

@@ -16,9 +16,18 @@ from peerloom_gossipsub._encode import encode_message, encode_rpc, encode_signat
 from peerloom_gossipsub._gossip import MAX_ASKED_IDS, MAX_IHAVE_RPCS, RETRANSMISSIONS
 from peerloom_gossipsub._rpc import IHave, Prune, Subscription
 from peerloom_gossipsub._signing import Publisher, signed_bytes
-from tests.gossipsub.foreign import Ear
+from tests.gossipsub.foreign import MESHSUB, Ear, say
 from tests.gossipsub.rpcs import RPCS
-from tests.gossipsub.simulated import Foreigner, beats, counts, heard, listening, simulate
+from tests.gossipsub.simulated import (
+    Foreigner,
+    bare,
+    beats,
+    counts,
+    heard,
+    listening,
+    report,
+    simulate,
+)
 
 OFFENCES_TO_GRAYLIST = 8  # each GRAFT at once after a PRUNE counts twice: (2 * 8 - 6)² > 80
 INVALID_TO_GRAYLIST = 9  # 9² > 80
@@ -276,6 +285,21 @@ def test_a_message_past_the_bound_costs_nobody_else_anything(anyio_backend):
             await beats(1)
             assert scene.data() == [bytes(100)]
             assert (await scene.counts())["message too large left out"] == 1
+
+    simulate(anyio_backend, scenario)
+
+
+def test_a_peer_that_takes_no_streams_is_not_talked_to_in_vain(anyio_backend):
+    async def scenario(network):
+        async with attacked(network) as scene:
+            deaf = await bare(network).start()
+            await deaf.dial(scene.node)
+            voice = await deaf.client.open_stream(scene.node.peer_id, MESHSUB)
+            await say(voice, subscriptions=[Subscription("news", subscribed=True)])
+            await beats(3)
+            waiting = (await report(scene.node))["waiting_bytes"]
+            await beats(100)
+            assert (await report(scene.node))["waiting_bytes"] == waiting > 0
 
     simulate(anyio_backend, scenario)
 

@@ -135,7 +135,8 @@ class Backoffs(RuleBasedStateMachine):
             return
         assert self.mesh() <= self.members
         assert len(self.mesh()) <= HIGH
-        assert not [n for n in self.mesh() if self.alone.now < self.until.get(n, 0.0)]
+        late = self.alone.now + EARLY_SECONDS
+        assert not [n for n in self.mesh() if late < self.until.get(n, 0.0)]
 
     @invariant()
     def every_offence_is_remembered_and_no_other(self):

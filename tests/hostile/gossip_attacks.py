@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from itertools import count, islice
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -16,7 +16,7 @@ from peerloom_gossipsub._encode import encode_rpc, framed
 from peerloom_gossipsub._protobuf import bytes_field, varint_field
 from peerloom_gossipsub._rpc import IHave, Prune, Rpc, Subscription
 from peerloom_gossipsub._signing import Publisher
-from tests.hostile.foe import GONE, link_to, stream_under
+from tests.hostile.foe import GONE, link_to, stream_under, until_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TOPIC: Final = "news"
 MESHSUB: Final = "/meshsub/1.2.0"
 MIB: Final = 1 << 20
+LEAST_FRAMES: Final = 20
+MOST_SECONDS: Final = 30.0
 JOIN: Final = framed(encode_rpc(Rpc(subscriptions=[Subscription(TOPIC, subscribed=True)]))[0])
 _CONTROL: Final = 3
 
@@ -169,34 +171,58 @@ WORDS: Final = {
 }
 
 
+class _Speech:
+    """Frames, so many at least, and for so long at least."""
+
+    def __init__(self, frames: Iterator[bytes], seconds: float) -> None:
+        self._frames = frames
+        self._seconds = seconds
+        self._said = 0
+        self._began_at = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        took = anyio.current_time() - self._began_at
+        return self._said >= LEAST_FRAMES and took >= self._seconds
+
+    def next(self) -> bytes:
+        self._began_at = self._began_at or anyio.current_time()
+        self._said += 1
+        return next(self._frames)
+
+
 async def gossip(address: Multiaddr, words: str, seconds: float = 1.0, identities: int = 1) -> None:
     """Say such words as fast as they are taken, on a new stream whenever one is reset.
 
     With several `identities` each connection is another peer's, and lasts for some frames only.
     """
-    frames = WORDS[words]()
+    speech = _Speech(WORDS[words](), seconds)
     most = 8 if identities > 1 else None
-    with anyio.move_on_after(seconds):
+    with anyio.move_on_after(MOST_SECONDS):
         for number in count():
             with suppress(OSError, PeerloomError):  # not let in
                 async with link_to(address, ("tls",), _identity(number % identities)) as link:
-                    await _say(link, frames, most)
+                    await _say(link, speech, most)
+            if speech.is_over:
+                return
             await anyio.sleep(0.01)
 
 
-async def _say(link: MuxedLink, frames: Iterator[bytes], most: int | None) -> None:
-    said = False
-    while not (said and most):
+async def _say(link: MuxedLink, speech: _Speech, most: int | None) -> None:
+    said = 0
+    while not speech.is_over and said != most:
         with suppress(StreamReset):
             stream = await stream_under(link, MESHSUB)
             await stream.send(JOIN)
-            for frame in islice(frames, most):
-                await stream.send(frame)
-            said = True
+            while not speech.is_over and said != most:
+                said += 1
+                await stream.send(speech.next())
+            await stream.send_eof()
+            await until_reset(stream)  # all of it is taken
 
 
-async def unfinished_frames(address: Multiaddr, peers: int = 30, seconds: float = 2.0) -> None:
-    """Frames of 4 MiB whose last byte never comes, four of each peer."""
+async def unfinished_frames(address: Multiaddr, peers: int = 30) -> None:
+    """Frames of 4 MiB whose last byte never comes, four of each peer, until killed."""
     body = framed(bytes(4 * MIB))[: 4 * MIB - 1]
 
     async def one(number: int) -> None:
@@ -207,22 +233,17 @@ async def unfinished_frames(address: Multiaddr, peers: int = 30, seconds: float 
                     await stream.send(body)
             await anyio.sleep_forever()
 
-    with anyio.move_on_after(seconds):
-        async with anyio.create_task_group() as tasks:
-            for number in range(peers):
-                tasks.start_soon(one, number)
+    async with anyio.create_task_group() as tasks:
+        for number in range(peers):
+            tasks.start_soon(one, number)
 
 
 async def iwants(address: Multiaddr, wanted: str, seconds: float = 1.0) -> None:
     """Ask for one message again and again, and never read the answer."""
     frame = said(iwant=[bytes.fromhex(wanted)]) * 200
-    with anyio.move_on_after(seconds):
+    with anyio.move_on_after(MOST_SECONDS):
         async with link_to(address, ("tls",)) as link:
-            with suppress(*GONE, PeerloomError):
-                stream = await stream_under(link, MESHSUB)
-                await stream.send(JOIN)
-                while True:
-                    await stream.send(frame)
+            await _say(link, _Speech(repeat(frame), seconds), None)
 
 
 def _identity(number: int) -> KeyPair:

@@ -78,6 +78,12 @@ class Talk:
             yield samples
             tasks.cancel_scope.cancel()
 
+    async def until_counted(self, cause: str, count: int) -> None:
+        """Wait until a cause has been counted so often."""
+        with anyio.fail_after(SETTLE_SECONDS):
+            while (await self.counts())[cause] < count:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+
     async def until_nothing_waits(self) -> None:
         """Wait until all that has come is judged."""
         with anyio.fail_after(SETTLE_SECONDS):

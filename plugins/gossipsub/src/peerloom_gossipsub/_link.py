@@ -47,6 +47,7 @@ class PeerLink:
         self._is_broken = False
         self._is_stale = False
         self._is_finishing = False
+        self._was_open = False
         self._over = anyio.Event()
         self._unsent: list[bytes] = []
         self._sent_at = -inf
@@ -72,7 +73,7 @@ class PeerLink:
     async def run(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
         """Send what is queued until `close` or `finish`.
 
-        `reopened` is called before another stream is used than the first.
+        `reopened` is called before another stream is opened than the first.
         """
         try:
             with self._scope:
@@ -114,17 +115,20 @@ class PeerLink:
 
     async def _run_streams(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
         while True:
+            self._was_open = False
             with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
                 await self._run_stream()
             if self._is_finishing:
                 return
             if not self._is_stale:
                 await anyio.sleep(retry_seconds)
-            reopened()
+            if self._was_open:  # else all is still queued
+                reopened()
 
     async def _run_stream(self) -> None:
         self._is_broken = self._is_stale = False
         async with await self._open() as stream:
+            self._was_open = True
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
                 is_whole = await self._write(stream)
