@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.benchmark import Benchmark, Measured, WrongData
+from benchmarks.benchmark import Benchmark, Limit, Measured, WrongData
 from benchmarks.peers import OUR_BACKENDS
 
 from .gossiping import MESSAGE_BYTES, SECURITY, contest_of_gossips, contestant, gossips
@@ -30,6 +30,9 @@ _MESSAGES: Final[Mapping[str, int]] = {
 _QUICK_MESSAGES: Final = 200
 _LOSES_MESSAGES: Final = frozenset({"py-libp2p"})
 _SIGNED_ONLY: Final = frozenset({"py-libp2p"})
+_SIGNED_RATE: Final = 6_000.0
+_UNSIGNED_RATE: Final = 12_000.0
+_UNSIGNED: Final = "unsigned"
 _COST: Final = "microseconds-of-processor"
 _UNSIGNED_COST: Final = f"unsigned-{_COST}"
 _START_RATE: Final = 1_024.0
@@ -73,7 +76,7 @@ async def _measure(signed: Gossips, unsigned: Gossips | None, count: int) -> Mea
     beside = {_COST: (signed.processor_seconds - used) / count * 1e6}
     if unsigned is not None:
         used = unsigned.processor_seconds
-        beside["unsigned"] = await _all_of_them(unsigned, count)
+        beside[_UNSIGNED] = await _all_of_them(unsigned, count)
         beside[_UNSIGNED_COST] = (unsigned.processor_seconds - used) / count * 1e6
     return Measured(rate, beside)
 
@@ -102,5 +105,6 @@ BENCHMARK = Benchmark(
     _contest,
     _settings,
     warm_up_rounds=2,
+    limits={"": Limit(_SIGNED_RATE), _UNSIGNED: Limit(_UNSIGNED_RATE)},
     costs=(_COST, _UNSIGNED_COST),
 )

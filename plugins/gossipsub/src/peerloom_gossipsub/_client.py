@@ -50,7 +50,7 @@ class Gossipsub:
         """Publish a message; returns when it is queued for every peer that it goes to.
 
         A peer whose queue stays full is skipped, and counted in the answer. Raises
-        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `Duplicate`.
+        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`.
         """
         return await self._client.call(Publish(topic, data))
 

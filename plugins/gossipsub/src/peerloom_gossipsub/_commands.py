@@ -58,7 +58,7 @@ class Unsubscribe(Command[bool]):
 class Publish(Command[Published]):
     """Publish a message; answered when it is queued for every peer that it goes to.
 
-    Raises `NoPeersSubscribedToTopic`, `MessageTooLarge`, `Duplicate`.
+    Raises `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`.
 
     Attributes:
         topic: the topic; it need not be subscribed to.

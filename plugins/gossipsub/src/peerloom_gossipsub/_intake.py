@@ -33,9 +33,14 @@ class Turn:
         """Others have had the loop until now."""
         self._began_at = self._now()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is the others' turn."""
+        return self._now() - self._began_at >= TURN_SECONDS
+
     async def rest(self) -> None:
         """Let others run if it is their turn."""
-        if self._now() - self._began_at >= TURN_SECONDS:
+        if self.is_over:
             await checkpoint()
             self.begin()
 

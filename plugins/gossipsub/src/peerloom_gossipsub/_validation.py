@@ -53,14 +53,15 @@ class Validation:
             self._validators[topic] = validator
 
     async def run(self) -> None:
-        """Verify what waits, in turns."""
+        """Verify what waits, in turns; what a turn leads to is done together, at its end."""
         turn = Turn(self._ctx.runtime.now)
         while True:
             await self._waiting.wait()
             turn.begin()
             while self._waiting:
                 self._verify(self._waiting.pop())
-                self._done()
+                if turn.is_over or not self._waiting:
+                    self._done()
                 await turn.rest()
 
     def verify(self, arrival: Arrival) -> None:

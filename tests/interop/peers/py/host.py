@@ -49,8 +49,7 @@ def create_host(settings: Fields) -> BasicHost:
 
 
 def _keys_of(settings: Fields) -> KeyPair:
-    secret = settings.get("secret")  # benchmarks have no wish
-    if secret is not None:
+    if (secret := settings.get("secret")) is not None:  # the benchmarks' worker gives none
         return ed25519.create_new_key_pair(bytes.fromhex(secret))
     keys: KeyPair = _named(_KEYS, settings["identity"])()
     return keys
