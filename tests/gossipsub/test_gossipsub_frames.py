@@ -45,3 +45,12 @@ def test_a_frame_that_is_too_long_is_refused_before_it_arrives(head):
     assert next(frames) == b"good"
     with pytest.raises(MalformedMessage):
         next(frames)
+
+
+def test_empty_frames_come_up_to_a_bound_and_not_without_end():
+    decoder = FrameDecoder(1000)
+
+    assert list(decoder.feed(bytes(100))) == [b""] * 100
+    assert list(decoder.feed(b"\x01x")) == [b"x"]
+    with pytest.raises(MalformedMessage):
+        list(decoder.feed(bytes(1)))

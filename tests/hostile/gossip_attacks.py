@@ -73,6 +73,12 @@ def empty_frames() -> Iterator[bytes]:
         yield bytes(1 << 16)
 
 
+def small_frames() -> Iterator[bytes]:
+    """Frames that cost far more than they weigh."""
+    while True:
+        yield said(graft=["u"]) * 200
+
+
 def grafts() -> Iterator[bytes]:
     """CVE-2026-95859: topics that nobody has heard of, each another one."""
     for number in count():
@@ -165,6 +171,7 @@ WORDS: Final = {
         noise,
         prunes,
         repetitions,
+        small_frames,
         spam,
         subscribes,
     )

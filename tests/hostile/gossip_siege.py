@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from attrs import define, field
 
-from peerloom.testing import Recorder
 from peerloom_gossipsub import Gossipsub, Message
 from tests.hostile.gossip_attacks import TOPIC
 from tests.hostile.siege import SETTLE_SECONDS, Siege, measured, rss, siege
@@ -20,6 +19,8 @@ from tests.hostile.ways import TCP_TLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from anyio.abc import TaskStatus
 
 TALK_SECONDS: Final = 0.02  # between two messages of the honest peer
 MAX_DELAY_SECONDS: Final = 2.0  # of any of them
@@ -33,14 +34,14 @@ class Talk:
         scene: the siege.
         node: the victim's gossipsub.
         honest: the other's.
-        heard: what the victim hears.
+        arrived: what the victim has heard of the honest peer, in order.
         sent: what the honest one has published.
     """
 
     scene: Siege
     node: Gossipsub
     honest: Gossipsub
-    heard: Recorder
+    arrived: list[bytes] = field(factory=list)
     sent: list[bytes] = field(factory=list)
 
     async def report(self) -> dict[str, Any]:
@@ -58,11 +59,6 @@ class Talk:
             self.sent.append(data)
             await anyio.sleep(TALK_SECONDS)
 
-    def arrived(self) -> list[bytes]:
-        """What the victim has heard of the honest one."""
-        source = self.scene.honest.peer_id
-        return [each.data for each in self.heard.of(Message) if each.source == source]
-
     @asynccontextmanager
     async def sampled(self, figure: str) -> AsyncGenerator[list[int], None]:
         """What a figure of the report is, again and again."""
@@ -77,6 +73,14 @@ class Talk:
             tasks.start_soon(sample)
             yield samples
             tasks.cancel_scope.cancel()
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        async with self.scene.node.client.events(Message) as events:
+            task_status.started()
+            async for event in events:
+                assert isinstance(event, Message), event  # none may have been missed
+                if event.source == self.scene.honest.peer_id:
+                    self.arrived.append(event.data)
 
     async def until_counted(self, cause: str, count: int) -> None:
         """Wait until a cause has been counted so often."""
@@ -98,9 +102,9 @@ class Talk:
 
     async def wait_until_heard(self, data: bytes, seconds: float = MAX_DELAY_SECONDS) -> None:
         with anyio.move_on_after(seconds):
-            while data not in self.arrived()[-3:]:  # noqa: ASYNC110
+            while data not in self.arrived[-3:]:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
-        assert self.arrived()[-1:] == [data], await self.report()
+        assert self.arrived[-1:] == [data], await self.report()
 
 
 @asynccontextmanager
@@ -110,11 +114,14 @@ async def talking(**settings: Any) -> AsyncGenerator[Talk, None]:
         node, honest = Gossipsub(scene.node.client), Gossipsub(scene.honest.client)
         await node.subscribe(TOPIC)
         await honest.subscribe(TOPIC)
-        with Recorder(scene.node.client, Message) as heard:
-            with anyio.fail_after(SETTLE_SECONDS):
-                while not (await honest.mesh_peers(TOPIC) and await node.mesh_peers(TOPIC)):  # noqa: ASYNC110
-                    await anyio.sleep(0.01)
-            yield Talk(scene, node, honest, heard)
+        talk = Talk(scene, node, honest)
+        with anyio.fail_after(SETTLE_SECONDS):
+            while not (await honest.mesh_peers(TOPIC) and await node.mesh_peers(TOPIC)):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(talk.listen)
+            yield talk
+            tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -125,7 +132,7 @@ async def attacked(talk: Talk) -> AsyncGenerator[None, None]:
         yield
         tasks.cancel_scope.cancel()
     await talk.wait_until_heard(talk.sent[-1])
-    assert talk.arrived() == talk.sent
+    assert talk.arrived == talk.sent
 
 
 def trimmed_rss() -> int:

@@ -41,7 +41,15 @@ async def test_a_flood_is_counted_and_what_others_say_arrives(words: str, cause:
 
 
 async def test_frames_of_nothing_hold_nobody_up() -> None:
-    await flooded("empty_frames")
+    counts = await flooded("empty_frames")
+
+    assert counts["rpc malformed"] > 0
+
+
+async def test_small_frames_hold_nobody_up() -> None:
+    counts = await flooded("small_frames")
+
+    assert counts["graft of another topic"] > 0
 
 
 async def test_messages_without_worth_are_delivered_and_others_in_between() -> None:

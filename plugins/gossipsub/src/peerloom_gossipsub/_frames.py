@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_LENGTH_BYTES = 5  # 32 bits: far more than any bound
+_MAX_EMPTY_FRAMES = 100  # of a stream; go-libp2p-pubsub begins with one where it has no topics
 
 
 class FrameDecoder:
@@ -19,11 +20,13 @@ class FrameDecoder:
         """Accept frames of up to `max_frame_bytes`."""
         self._max_frame_bytes = max_frame_bytes
         self._buffer = bytearray()
+        self._empty_frames = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take what has arrived and give the frames that are whole.
 
-        Raises `MalformedMessage` at a frame that is too long; take all before you feed again.
+        Raises `MalformedMessage` at a frame that is too long, and where empty ones come without
+        end; take all before you feed again.
         """
         self._buffer += data
         at = 0
@@ -57,4 +60,7 @@ class FrameDecoder:
             raise MalformedMessage(
                 f"a frame of {size} bytes; at most {self._max_frame_bytes} may come"
             )
+        self._empty_frames += not size
+        if self._empty_frames > _MAX_EMPTY_FRAMES:
+            raise MalformedMessage("empty frames without end")
         return size
