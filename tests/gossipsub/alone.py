@@ -122,3 +122,20 @@ def connects(actions):
 
 def joined(actions):
     return of_kind(actions, PeerJoined)
+
+
+def ids(*numbers):
+    return {peer(number) for number in numbers}
+
+
+def in_mesh(*numbers, **settings):
+    router = Alone(**settings)
+    router.subscribe()
+    router.peers(*numbers)
+    for number in numbers:
+        router.receive(number, graft=[T])
+    return router
+
+
+def id_of(data):
+    return message_id(anonymous(T, data))

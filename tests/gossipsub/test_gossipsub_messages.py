@@ -9,7 +9,7 @@ from peerloom_gossipsub import _gossip
 from peerloom_gossipsub._actions import Deliver, Judge, Priority, Send, Verdict, Verify, Version
 from peerloom_gossipsub._decode import decode_message
 from peerloom_gossipsub._encode import encode_message, encode_signature
-from peerloom_gossipsub._errors import Duplicate, MessageTooLarge, NoPeersSubscribedToTopic
+from peerloom_gossipsub._errors import Duplicate
 from peerloom_gossipsub._rpc import IHave, Subscription
 from peerloom_gossipsub._score_params import ScoreParams, TopicScore
 from peerloom_gossipsub._signing import Author, Publisher, SigningPolicy
@@ -19,8 +19,10 @@ from tests.gossipsub.alone import (
     T,
     delivered,
     everything,
+    id_of,
+    ids,
+    in_mesh,
     joined,
-    message_id,
     of_kind,
     receivers,
     rpcs,
@@ -29,23 +31,6 @@ from tests.gossipsub.peers import peer
 from tests.gossipsub.routers import anonymous
 
 SIGNED = {"signing": "strict-sign", "message_id": "go"}
-
-
-def ids(*numbers):
-    return {peer(number) for number in numbers}
-
-
-def in_mesh(*numbers, **settings):
-    router = Alone(**settings)
-    router.subscribe()
-    router.peers(*numbers)
-    for number in numbers:
-        router.receive(number, graft=[T])
-    return router
-
-
-def id_of(data):
-    return message_id(anonymous(T, data))
 
 
 def test_a_message_is_verified_judged_delivered_and_forwarded_to_the_rest_of_the_mesh():
@@ -229,218 +214,6 @@ def test_a_flood_of_declined_ids_is_kept_up_to_a_bound():
     assert len(known.unwanted) == _gossip.MAX_UNWANTED_IDS
     router.beat(4)
     assert known.unwanted == {}
-
-
-def test_announced_messages_are_asked_for_unless_seen_or_of_other_topics():
-    router = in_mesh(1)
-    router.peers(2)
-    router.accept(router.bring(1, b"seen"))
-    ihave = [IHave(T, [id_of(b"seen"), b"new", b"new"]), IHave("other", [b"else"])]
-    [rpc] = rpcs(router.receive(2, ihave=ihave))
-
-    assert rpc.iwant == [b"new"]
-    assert router.router.counts()["message asked for"] == 1
-
-
-def test_an_ihave_flood_is_asked_for_up_to_the_bounds_of_a_heartbeat():
-    router = in_mesh(1)
-
-    def announce(number):
-        many = [number.to_bytes(2, "big") + n.to_bytes(4, "big") for n in range(700)]
-        return len(everything(router.receive(1, ihave=[IHave(T, many)]), "iwant"))
-
-    assert [announce(number) for number in range(12)] == [700] * 7 + [100] + [0] * 4
-    assert router.router.counts()["ihave too often"] == 2
-    router.beat()
-    assert announce(99) == 700
-
-
-def test_broken_promises_cost_and_kept_ones_do_not():
-    for keeps in (True, False):
-        router = in_mesh(1, score=ScoreParams(behaviour_threshold=0))
-        router.beat()
-        router.receive(1, ihave=[IHave(T, [id_of(b"data")])])
-        if keeps:
-            router.accept(router.bring(1))
-        router.beat(2)
-        assert router.score(1) == 0
-        router.beat(2)
-        assert (router.score(1) == 0) == keeps
-
-
-def test_nobody_pays_for_promises_when_it_was_us_who_paused():
-    router = in_mesh(1, score=ScoreParams(behaviour_threshold=0))
-    router.beat()
-    router.receive(1, ihave=[IHave(T, [b"never"])])
-    router.beat(seconds=3600)
-    router.beat(5)
-
-    assert router.score(1) == 0
-
-
-def test_who_announces_and_never_sends_is_soon_ignored():
-    router = in_mesh(1)
-    router.beat()
-    for number in range(300):
-        router.receive(1, ihave=[IHave(T, [number.to_bytes(4, "big")])])
-        router.now += 0.1
-        if number % 10 == 9:
-            router.beat(seconds=0)
-
-    assert router.score(1) < -80
-    assert router.mesh() == set()
-
-
-def test_asked_for_messages_are_sent_three_times_to_each_and_no_more():
-    router = in_mesh(1)
-    router.peers(2, 3)
-    router.accept(router.bring(1))
-    wanted = [id_of(b"data"), b"unknown"] * 100
-    answers = [rpcs(router.receive(2, iwant=wanted)) for _ in range(5)]
-
-    assert [[len(rpc.messages) for rpc in each] for each in answers] == [[1]] * 3 + [[]] * 2
-    assert len(rpcs(router.receive(3, iwant=wanted))) == 1
-    assert router.router.counts()["message given on request"] == 4
-
-
-def test_an_iwant_flood_gets_so_many_bytes_in_a_heartbeat(monkeypatch):
-    monkeypatch.setattr(_gossip, "MAX_ANSWERED_BYTES", 3000)
-    router = in_mesh(1)
-    router.peers(2)
-    wanted = []
-    for number in range(20):
-        data = bytes([number]) * 1000
-        wanted.append(id_of(data))
-        router.accept(router.bring(1, data))
-    sent = everything(router.receive(2, iwant=wanted), "messages")
-
-    assert len(sent) == 3
-    assert router.router.counts()["iwant of too much"] == 1
-    router.beat()
-    assert len(everything(router.receive(2, iwant=wanted), "messages")) == 3
-
-
-def test_peers_outside_the_mesh_are_told_of_messages_for_three_heartbeats():
-    router = in_mesh(1, 2, 3, 4, 5)
-    router.peers(*range(10, 40))
-    router.router.set_peer_score(peer(39), -11)
-    router.accept(router.bring(1))
-    rounds = [router.beat() for _ in range(4)]
-
-    for actions in rounds[:3]:
-        told = receivers(actions, "ihave")
-        assert len(told) == int(0.25 * 29)
-        assert not told & (router.mesh() | ids(39))
-        assert all(rpc.ihave == [IHave(T, [id_of(b"data")])] for rpc in rpcs(actions))
-        assert {send.priority for send in of_kind(actions, Send)} == {Priority.GOSSIP}
-    assert receivers(rounds[3], "ihave") == set()
-
-
-def test_what_is_told_of_stays_within_what_others_read():
-    router = in_mesh(1)
-    router.peers(*range(10, 20))
-    for number in range(6000):
-        router.accept(router.bring(1, number.to_bytes(4, "big")))
-    actions = router.beat()
-
-    listed = [frozenset(rpc.ihave[0].ids) for rpc in rpcs(actions) if rpc.ihave]
-    assert all(sum(map(len, each)) <= _gossip.MAX_IHAVE_BYTES for each in listed)
-    assert len(set(listed)) > 1
-
-
-@pytest.mark.parametrize("joined_it", [True, False])
-def test_an_own_message_goes_to_every_good_subscriber_where_flooding_is_on(joined_it):
-    router = Alone()
-    router.peers(*range(20))
-    router.peers(30, topic="other")
-    router.router.set_peer_score(peer(1), -51)
-    router.router.set_peer_score(peer(2), -50)
-    if joined_it:
-        router.subscribe()
-    publication, actions = router.publish()
-
-    assert set(publication.peers) == receivers(actions, "messages") == ids(0, *range(2, 20))
-    assert publication.message_id == id_of(b"data")
-
-
-def test_without_flooding_it_goes_to_the_mesh_and_to_more_while_that_is_small():
-    router = Alone(flood_publish=False)
-    router.peers(*range(20))
-    router.subscribe()
-    assert receivers(router.publish()[1], "messages") == router.mesh()
-    for gone in list(router.mesh())[:4]:
-        router.receive(int.from_bytes(bytes(gone)[2:], "big"), prune=[])
-        router.router._meshes.remove(T, gone)
-    publication, _ = router.publish(b"second")
-
-    assert len(publication.peers) == 6
-    assert router.mesh() < set(publication.peers)
-
-
-def test_an_explicit_peer_gets_every_message_and_is_always_heard():
-    router = in_mesh(1, explicit_peers=(peer(5),), flood_publish=False)
-    router.peers(5)
-    router.router.set_peer_score(peer(5), -1000)
-
-    assert peer(5) in receivers(router.publish(b"own")[1], "messages")
-    assert receivers(router.accept(router.bring(1)), "messages") == ids(5)
-    assert delivered(router.accept(router.bring(5, b"theirs"))) == [b"theirs"]
-    assert peer(5) not in receivers(router.beat(), "ihave")
-
-
-def test_what_cannot_be_published_says_why_and_changes_nothing():
-    router = Alone(max_message_bytes=1000)
-    with pytest.raises(NoPeersSubscribedToTopic, match="'t'"):
-        router.publish()
-    router.peers(1)
-    overhead = len(anonymous(T, bytes(900)).raw) - 900 + 5
-    with pytest.raises(MessageTooLarge) as caught:
-        router.publish(bytes(1001 - overhead))
-    assert (caught.value.size, caught.value.max_bytes) == (1001, 1000)
-    router.publish(bytes(1000 - overhead))
-    router.publish()
-    with pytest.raises(Duplicate):
-        router.publish()
-
-
-def test_a_declined_message_is_published_without_being_sent():
-    router = Alone()
-    router.peers(1)
-    router.receive(1, idontwant=[id_of(b"data")])
-    publication, actions = router.publish()
-
-    assert (publication.peers, rpcs(actions)) == ((), [])
-
-
-def test_a_topic_only_published_to_keeps_its_peers_for_a_minute():
-    router = Alone(flood_publish=False)
-    router.peers(*range(20))
-    router.router.set_peer_score(peer(1), -51)
-    first = router.publish(b"1")[0].peers
-    assert len(first) == 6
-    assert peer(1) not in first
-    router.beat(30)
-    assert set(router.publish(b"2")[0].peers) == set(first)
-    router.router.disconnect(first[0], router.now)
-    router.take()
-    router.beat()
-    third = set(router.publish(b"3")[0].peers)
-    assert len(third) == 6
-    assert set(first[1:]) < third
-    router.beat(60)
-    assert router.router._publishing.topics() == ()
-
-
-def test_a_topic_published_to_and_then_joined_takes_its_peers_into_the_mesh():
-    router = Alone(flood_publish=False)
-    router.peers(*range(50))
-    fanout = set(router.publish()[0].peers)
-    router.router.set_peer_score(next(iter(fanout)), -1)
-    router.subscribe()
-
-    assert len(router.mesh() & fanout) == 5
-    assert len(router.mesh()) == 6
-    assert router.router._publishing.topics() == ()
 
 
 def test_a_subscription_flood_is_kept_up_to_a_bound_but_our_topics_always():

@@ -37,6 +37,7 @@ TWO_PEERS: Final[dict[str, Any]] = {"d": 2, "d_low": 2, "d_high": 2, "d_out": 0}
 BRISK: Final = 0.2
 # IDONTWANT is said of the first and not of the second; js-libp2p says it from 512 bytes on.
 LARGE, SMALL = 20_000, 200
+MARKS: Final = "marks"  # a topic that their author does not hear, for what only orders events
 # py-libp2p floods nothing and tells nobody of a message whom it may not graft yet, so that it is
 # lost (libp2p/pubsub/gossipsub.py, _handle_topic_heartbeat).
 SILENT_IN_BACKOFF: Final = ("py",)
@@ -139,7 +140,7 @@ async def _gossip_alone(cast: Cast) -> None:
     await them.publish(TOPIC, 1000, SEED)
     await us.hears(them, 1000, SEED)
     counts = await us.counts()
-    assert (counts["message given on request"], counts["message asked for"]) == (1, 1)
+    assert {"message given on request", "message asked for"} <= counts.keys()
     assert await us.gossip.mesh_peers(TOPIC) == (ours.id,)
     assert set(await them.mesh(TOPIC)) == {str(each.id) for each in theirs}
 
@@ -151,6 +152,7 @@ async def _idontwant(cast: Cast) -> None:
     Of the large one we and they have said that we do not want it: it is not sent between us.
     """
     us, them = await _together(cast, {"validation_seconds": 60}, {"heartbeat_seconds": 20})
+    await subscribe_both(us, them, MARKS)
     author = await cast.us(
         degrees=ONE_PEER,
         flood_publish=False,
@@ -173,12 +175,12 @@ async def _idontwant(cast: Cast) -> None:
         for nbytes in (LARGE, SMALL):
             await author.publish(nbytes, SEED)
         await until(lambda: held == {LARGE, SMALL})
-        await us.publish(1, SEED)
+        await us.publish(1, SEED, MARKS)
         await they_hear(them, us, 1, SEED)  # so they have heard our IDONTWANT
         await them.dial(author.address)
         for nbytes in (LARGE, SMALL):
             await they_hear(them, author, nbytes, SEED)
-        await them.publish(TOPIC, 2, SEED)
+        await them.publish(MARKS, 2, SEED)
         await us.hears(them, 2, SEED)  # so we have all that they have sent on, and their IDONTWANT
         assert (await us.counts())["message repeated"] == 1
         released.set()

@@ -167,5 +167,6 @@ class Hooks:
     def peerloom_cli(self, app: Any) -> None:
         """Add commands to the command line (a typer app); no node exists then.
 
-        Decorate a function by ``@app.command("word")`` within; it may start a node of its own.
+        Decorate a function by ``@app.command("word")`` within. It may start a node of its own:
+        `peerloom.cli` has the options for that, and the node.
         """
