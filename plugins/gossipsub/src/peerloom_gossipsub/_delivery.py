@@ -69,8 +69,7 @@ class Delivery:
     async def _is_read(self) -> bool:
         with anyio.move_on_after(self._config.slow_subscriber_seconds):
             await self._ctx.wait_for_room(Message)
-            return True
-        return False
+        return self._ctx.room_for(Message) > 0  # who reads slowly does read
 
     async def _give_all(self) -> None:
         self._losses["message given to a slow subscriber"] += len(self._waiting)
