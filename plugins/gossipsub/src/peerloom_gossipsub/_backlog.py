@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 class Backlog:
-    """Messages that wait to be verified, judged, or read by the application."""
+    """Messages that wait to be verified, judged, or read by the application; and its news."""
 
-    def __init__(self, config: GossipsubConfig, router: Router, delivery: Delivery) -> None:
+    def __init__(
+        self, config: GossipsubConfig, router: Router, delivery: Delivery, news: Delivery
+    ) -> None:
         self._config = config
         self._router = router
         self._delivery = delivery
+        self._news = news
         self._room = anyio.Event()
 
     def shrank(self) -> None:
@@ -38,7 +41,7 @@ class Backlog:
         return self._router.pending_bytes + self._delivery.bytes
 
     def _is_full(self) -> bool:
-        messages = self._router.pending_messages + len(self._delivery)
+        messages = self._router.pending_messages + len(self._delivery) + len(self._news)
         return (
             self.bytes > self._config.max_pending_bytes
             or messages > self._config.max_pending_messages

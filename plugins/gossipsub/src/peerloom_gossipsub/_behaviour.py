@@ -45,6 +45,7 @@ class GossipsubBehaviour(Behaviour):
         """Begin the heartbeat, to verify and to deliver."""
         self._ctx.spawn(self._engine.validation.run)
         self._ctx.spawn(self._engine.delivery.run)
+        self._ctx.spawn(self._engine.news.run)
         self._arm()
 
     async def finish(self) -> None:
