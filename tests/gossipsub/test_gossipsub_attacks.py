@@ -293,7 +293,7 @@ def test_a_flood_of_subscriptions_neither_ends_the_plugin_nor_drowns_messages(an
                 for flooder in flooders:
                     await flooder.say(subscriptions=words)
                 await scene.friend.publish("news", b"in a flood")
-                seen = []
+                seen: list[bytes | None] = []
                 while b"in a flood" not in seen or seen.count(None) < foes * len(words):
                     event = await anext(news)
                     assert not isinstance(event, Lagged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._commands import Validator
     from ._config import GossipsubConfig
     from ._router import Router
+
+MAX_ASKED: Final = 4096  # a task each, and a frame can hold more messages than a plugin may tasks
 
 _LOG = logging.getLogger("peerloom.gossipsub")
 
@@ -45,6 +47,8 @@ class Validation:
         self._waiting = Verifications()
         self._verifier = Verifier(self._config.signing)
         self._validators: dict[str, Validator] = {}
+        self._asked = 0
+        self._answered = anyio.Event()
 
     def set_validator(self, topic: str, validator: Validator | None) -> None:
         """Judge the messages of a topic by this from now on."""
@@ -59,6 +63,7 @@ class Validation:
             await self._waiting.wait()
             turn.begin()
             while self._waiting:
+                await self._wait_for_validators()
                 self._verify(self._waiting.pop())
                 self._done()
                 await turn.rest()
@@ -73,7 +78,13 @@ class Validation:
         if validator is None:
             self._finish(arrival, Verdict.ACCEPT)
         else:
+            self._asked += 1
             self._ctx.spawn(self._ask, validator, arrival)
+
+    async def _wait_for_validators(self) -> None:
+        while self._asked >= MAX_ASKED:
+            self._answered = anyio.Event()
+            await self._answered.wait()
 
     def _verify(self, arrival: Arrival) -> None:
         if self._router.is_unwanted(arrival):
@@ -96,6 +107,8 @@ class Validation:
         except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
             self._losses["message whose validator failed"] += 1
             _LOG.exception("the validator of %r failed", arrival.message.topic)
+        self._asked -= 1
+        self._answered.set()
         self._finish(arrival, verdict)
 
     def _finish(self, arrival: Arrival, verdict: Verdict) -> None:
