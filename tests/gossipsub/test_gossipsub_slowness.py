@@ -5,11 +5,12 @@ from __future__ import annotations
 import anyio
 
 from peerloom._subscriptions import QUEUE_BOUND
-from peerloom_gossipsub import Gossipsub, Message
+from peerloom.testing import Recorder
+from peerloom_gossipsub import Gossipsub, Message, SlowPeer
 from peerloom_gossipsub._validation import MAX_ASKED
 from tests.gossipsub.crowd import UNSIGNED
 from tests.gossipsub.routers import anonymous
-from tests.gossipsub.simulated import Foreigner, beats, listening, member, simulate
+from tests.gossipsub.simulated import Foreigner, beats, counts, listening, member, simulate
 
 TOTAL = 2 * QUEUE_BOUND
 
@@ -54,5 +55,64 @@ def test_one_frame_does_not_start_more_validators_than_there_may_be(anyio_backen
             told = (await node.client.status())["plugins"]["gossipsub"]
         assert (told["state"], told["failures"]) == ("running", 0)
         assert most == MAX_ASKED
+
+    simulate(anyio_backend, scenario)
+
+
+async def beside_one_that_does_not_read(network):
+    node, client = await listening(network, max_queue_bytes=500_000)
+    foe = await Foreigner.beside(network, node)
+    await beats(1)
+    published = await client.publish("news", bytes(400_000))
+    while not published.skipped:
+        published = await client.publish("news", bytes(400_000))
+    return node, client, foe
+
+
+def test_a_peer_that_reads_nothing_is_waited_for_once_and_told_of_once(anyio_backend):
+    async def scenario(network):
+        node, client = await listening(network, max_queue_bytes=500_000)
+        await Foreigner.beside(network, node)
+        await beats(1)
+        with Recorder(node.client, SlowPeer) as record:
+            began_at, skipped = network.now, 0
+            while skipped < 20:
+                skipped += (await client.publish("news", bytes(400_000))).skipped
+            assert 5 <= network.now - began_at < 6
+            await beats(1)
+            assert len(record.of(SlowPeer)) == 1
+
+    simulate(anyio_backend, scenario)
+
+
+def test_nobody_waits_for_a_peer_that_has_gone(anyio_backend):
+    async def scenario(network):
+        node, client, foe = await beside_one_that_does_not_read(network)
+        await foe.ear.next("messages")  # so that it is none of the slow any more
+        await beats(1)
+        with Recorder(node.client, SlowPeer) as record:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5):
+                    tasks.start_soon(client.publish, "news", bytes(400_000))
+                await beats(1)
+                began_at = network.now
+                await foe.other.stop()
+            assert network.now - began_at < 1
+            await beats(1)
+            assert not record.of(SlowPeer)
+        assert (await counts(node))["message skipped for a peer that has gone"] > 0
+
+    simulate(anyio_backend, scenario)
+
+
+def test_a_publisher_that_gives_up_has_its_message_counted(anyio_backend):
+    async def scenario(network):
+        node, client, foe = await beside_one_that_does_not_read(network)
+        await foe.ear.next("messages")
+        await beats(1)
+        for _ in range(5):
+            with anyio.move_on_after(1):
+                await client.publish("news", bytes(400_000))
+        assert (await counts(node))["message given up by its publisher"] > 0
 
     simulate(anyio_backend, scenario)

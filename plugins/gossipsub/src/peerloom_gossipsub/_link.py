@@ -47,6 +47,8 @@ class PeerLink:
         self._is_broken = False
         self._is_stale = False
         self._is_finishing = False
+        self._is_slow = False
+        self.is_closed = False
         self._over = anyio.Event()
         self._unsent: list[bytes] = []
         self._sent_at = -inf
@@ -60,14 +62,29 @@ class PeerLink:
     async def offer_within(
         self, priority: Priority, frames: Sequence[bytes], seconds: float
     ) -> bool:
-        """Queue frames as soon as there is room, unless that takes too long."""
+        """Queue frames as soon as there is room, unless the queue is full for too long already."""
+        began_at = self._ctx.runtime.now()
+        while not self.is_closed:
+            if self.offer(priority, frames):
+                return True
+            now = self._ctx.runtime.now()
+            waited = max(self._queue.full_for(now), now - began_at)
+            if waited >= seconds or not await self._room_within(seconds - waited):
+                return False
+        return False
+
+    async def _room_within(self, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
-            while not self.offer(priority, frames):
-                if self._room.is_set():  # others may wait for it already
-                    self._room = anyio.Event()
-                await self._room.wait()
+            if self._room.is_set():  # others may wait for it already
+                self._room = anyio.Event()
+            await self._room.wait()
             return True
         return False
+
+    def is_newly_slow(self) -> bool:
+        """Whether this is the first time that this is asked since the peer has taken something."""
+        was_slow, self._is_slow = self._is_slow, True
+        return not was_slow
 
     async def run(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
         """Send what is queued until `close` or `finish`.
@@ -99,7 +116,9 @@ class PeerLink:
         await self._over.wait()
 
     def close(self) -> None:
-        """Send no more."""
+        """Send no more, and wait for no room."""
+        self.is_closed = True
+        self._room.set()
         self._scope.cancel()
 
     @property
@@ -161,6 +180,7 @@ class PeerLink:
         while not (self._is_broken or self._is_stale):
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
                 self._unsent = self._unsent or pulled
+                self._is_slow = False
                 self._room.set()
                 if not await self._sent(stream):
                     return False

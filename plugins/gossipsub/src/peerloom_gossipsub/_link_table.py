@@ -93,15 +93,33 @@ class LinkTable:
 
         async def wait(link: PeerLink) -> None:
             nonlocal skipped
-            if not await link.offer_within(Priority.DATA, frames, self._config.slow_peer_seconds):
+            if not await self._offer_patiently(link, frames):
                 skipped += 1
-                self._lost["message skipped for a slow peer"] += 1
-                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
+                self._tell_of_skipped(link)
 
         async with anyio.create_task_group() as tasks:
             for link in slow:
                 tasks.start_soon(wait, link)
         return skipped
+
+    async def _offer_patiently(self, link: PeerLink, frames: Sequence[bytes]) -> bool:
+        is_answered = False
+        try:
+            seconds = self._config.slow_peer_seconds
+            is_taken = await link.offer_within(Priority.DATA, frames, seconds)
+            is_answered = True
+        finally:
+            if not is_answered:
+                self._lost["message given up by its publisher"] += 1
+        return is_taken
+
+    def _tell_of_skipped(self, link: PeerLink) -> None:
+        if link.is_closed:
+            self._lost["message skipped for a peer that has gone"] += 1
+            return
+        self._lost["message skipped for a slow peer"] += 1
+        if link.is_newly_slow():
+            self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
 
     async def finish(self) -> None:
         """Send what is queued, as far as that is quickly done, then end every stream."""
