@@ -7,6 +7,8 @@ import anyio
 from peerloom._subscriptions import QUEUE_BOUND
 from peerloom.testing import Recorder
 from peerloom_gossipsub import Gossipsub, Message, SlowPeer
+from peerloom_gossipsub._message_ids import data_hash
+from peerloom_gossipsub._rpc import IHave
 from peerloom_gossipsub._validation import MAX_ASKED
 from tests.gossipsub.crowd import UNSIGNED
 from tests.gossipsub.routers import anonymous
@@ -114,5 +116,30 @@ def test_a_publisher_that_gives_up_has_its_message_counted(anyio_backend):
             with anyio.move_on_after(1):
                 await client.publish("news", bytes(400_000))
         assert (await counts(node))["message given up by its publisher"] > 0
+
+    simulate(anyio_backend, scenario)
+
+
+def test_a_peer_breaks_no_promise_while_this_node_does_not_read(anyio_backend):
+    owed = anonymous("news", b"owed")
+
+    async def scenario(network):
+        bounds = {"max_pending_messages": 10, "slow_subscriber_seconds": 20.0}
+        node, _ = await listening(network, **UNSIGNED, **bounds)
+        friend = await member(network, **UNSIGNED).start()
+        await friend.dial(node)
+        foe = await Foreigner.beside(network, node)
+        await Gossipsub(friend.client).wait_for_peers("news")
+        async with node.client.events(Message) as messages:
+            await foe.say(ihave=[IHave("news", [data_hash(owed)])])
+            await foe.ear.next("iwant")
+            for number in range(QUEUE_BOUND):
+                await Gossipsub(friend.client).publish("news", number.to_bytes(4, "big"))
+            await beats(1)
+            await foe.say(messages=[owed])
+            await beats(6)
+            while (await anext(messages)).data != b"owed":
+                pass
+        assert "promise broken" not in await counts(node)
 
     simulate(anyio_backend, scenario)

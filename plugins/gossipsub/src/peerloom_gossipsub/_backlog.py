@@ -23,6 +23,7 @@ class Backlog:
         self._delivery = delivery
         self._news = news
         self._room = anyio.Event()
+        self._was_full = False
 
     def shrank(self) -> None:
         """Less waits than before."""
@@ -31,9 +32,15 @@ class Backlog:
     async def wait_for_room(self) -> None:
         """Wait until no more is in it than may be: only then may more be read from peers."""
         while self._is_full():
+            self._was_full = True
             if self._room.is_set():  # others may wait for it already
                 self._room = anyio.Event()
             await self._room.wait()
+
+    def has_been_full(self) -> bool:
+        """Whether peers have had to wait since this was last asked, or do."""
+        was_full, self._was_full = self._was_full or self._is_full(), False
+        return was_full
 
     @property
     def bytes(self) -> int:

@@ -82,7 +82,7 @@ class Engine:
 
     def heartbeat(self) -> None:
         """Maintain everything."""
-        self.router.heartbeat(self.now())
+        self.router.heartbeat(self.now(), is_behind=self.backlog.has_been_full())
         self.act()
 
     def act(self) -> None:
