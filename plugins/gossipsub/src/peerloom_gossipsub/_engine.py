@@ -63,6 +63,7 @@ class Engine:
 
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
         """A peer has sent an RPC over a connection."""
+        self._lives.heard(peer, connection_id)
         if rpc.subscriptions:
             told = [each.topic for each in rpc.subscriptions]
             self._lives.told(peer, connection_id, self.router.topics_of(peer), told)
