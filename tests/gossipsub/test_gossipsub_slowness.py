@@ -143,3 +143,19 @@ def test_a_peer_breaks_no_promise_while_this_node_does_not_read(anyio_backend):
         assert "promise broken" not in await counts(node)
 
     simulate(anyio_backend, scenario)
+
+
+def test_who_asks_for_a_lot_gets_all_of_it(anyio_backend):
+    async def scenario(network):
+        node, client = await listening(network)
+        foe = await Foreigner.beside(network, node)
+        await beats(1)
+        ids = [(await client.publish("news", bytes(50_000))).message_id for _ in range(100)]
+        for wanted in ([], ids):
+            await foe.say(iwant=wanted)
+            got = 0
+            while got < len(ids):
+                got += len(await foe.ear.all("messages"))
+        assert "gossip for a slow peer" not in await counts(node)
+
+    simulate(anyio_backend, scenario)
