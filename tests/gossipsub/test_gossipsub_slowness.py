@@ -159,3 +159,29 @@ def test_who_asks_for_a_lot_gets_all_of_it(anyio_backend):
         assert "gossip for a slow peer" not in await counts(node)
 
     simulate(anyio_backend, scenario)
+
+
+def test_a_large_message_has_its_turn_among_small_ones(anyio_backend):
+    async def scenario(network):
+        node, client = await listening(network, max_queue_bytes=700_000)
+        foe = await Foreigner.beside(network, node)
+        await beats(1)
+
+        async def read():
+            while True:
+                await foe.ear.next("messages")
+                await anyio.sleep(0.05)
+
+        async def publish_small():
+            while True:
+                await client.publish("news", bytes(30_000))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            for _ in range(30):
+                tasks.start_soon(publish_small)
+            await beats(5)
+            assert (await client.publish("news", bytes(600_000))).sent == 1
+            tasks.cancel_scope.cancel()
+
+    simulate(anyio_backend, scenario)

@@ -41,6 +41,7 @@ class PeerLink:
         self._queue = OutboundQueue(max_bytes)
         self._wake = anyio.Event()
         self._room = anyio.Event()
+        self._turns = anyio.Lock()
         self._scope = anyio.CancelScope()
         self._stream_scope = anyio.CancelScope()
         self._connection_id: int | None = None
@@ -59,24 +60,28 @@ class PeerLink:
         self._wake.set()
         return taken
 
+    def offer_in_turn(self, priority: Priority, frames: Sequence[bytes]) -> bool:
+        """The same, unless others wait for room already: small frames shall not keep it away."""
+        return not self._turns.locked() and self.offer(priority, frames)
+
     async def offer_within(
         self, priority: Priority, frames: Sequence[bytes], seconds: float
     ) -> bool:
-        """Queue frames as soon as there is room, unless the queue is full for too long already."""
+        """Queue frames in their turn when there is room, unless the queue is full for too long."""
         began_at = self._ctx.runtime.now()
-        while not self.is_closed:
-            if self.offer(priority, frames):
-                return True
-            now = self._ctx.runtime.now()
-            waited = max(self._queue.full_for(now), now - began_at)
-            if waited >= seconds or not await self._room_within(seconds - waited):
-                return False
+        async with self._turns:
+            while not self.is_closed:
+                if self.offer(priority, frames):
+                    return True
+                now = self._ctx.runtime.now()
+                waited = max(self._queue.full_for(now), now - began_at)
+                if waited >= seconds or not await self._room_within(seconds - waited):
+                    return False
         return False
 
     async def _room_within(self, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
-            if self._room.is_set():  # others may wait for it already
-                self._room = anyio.Event()
+            self._room = anyio.Event()
             await self._room.wait()
             return True
         return False

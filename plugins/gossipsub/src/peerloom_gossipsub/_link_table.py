@@ -84,7 +84,7 @@ class LinkTable:
         """Queue a message of this node; gives the links that have no room for it."""
         frames = encode_rpc(send.rpc)
         links = [self._links[peer] for peer in send.peers if peer in self._links]
-        return [link for link in links if not link.offer(send.priority, frames)]
+        return [link for link in links if not link.offer_in_turn(send.priority, frames)]
 
     async def wait_for_room(self, slow: Sequence[PeerLink], message: WireMessage) -> int:
         """Queue a message once there is room; gives how many peers were too slow for it."""
