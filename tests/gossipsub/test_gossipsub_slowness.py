@@ -6,7 +6,7 @@ import anyio
 
 from peerloom._subscriptions import QUEUE_BOUND
 from peerloom.testing import Recorder
-from peerloom_gossipsub import Gossipsub, Message, SlowPeer
+from peerloom_gossipsub import Gossipsub, Message, SetValidator, SlowPeer, Verdict
 from peerloom_gossipsub._message_ids import data_hash
 from peerloom_gossipsub._rpc import IHave
 from peerloom_gossipsub._validation import MAX_ASKED
@@ -183,5 +183,29 @@ def test_a_large_message_has_its_turn_among_small_ones(anyio_backend):
             await beats(5)
             assert (await client.publish("news", bytes(600_000))).sent == 1
             tasks.cancel_scope.cancel()
+
+    simulate(anyio_backend, scenario)
+
+
+def test_a_node_that_ends_asks_no_more_validators(anyio_backend):
+    async def accept(_):
+        return Verdict.ACCEPT
+
+    async def scenario(network):
+        node, _, _ = await beside_one_that_does_not_read(network)  # so it takes a second
+        friend, at_friend = await listening(network)
+        await friend.dial(node)
+        await at_friend.wait_for_peers("news")
+
+        async def go_on():
+            while await at_friend.subscribed_peers("news"):
+                await at_friend.publish("news", b"more")
+                await anyio.sleep(0.1)
+
+        await node.client.call(SetValidator("news", accept))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on)
+            await beats(1)
+            await node.stop()
 
     simulate(anyio_backend, scenario)

@@ -50,6 +50,7 @@ class GossipsubBehaviour(Behaviour):
 
     async def finish(self) -> None:
         """Send what is on its way, and end every stream."""
+        self._engine.validation.finish()
         await self._engine.links.finish()
 
     def event_handlers(self) -> list[EventHandler]:

@@ -39,10 +39,11 @@ class LinkTable:
         self._lost = lost
         self._links: dict[PeerId, PeerLink] = {}
         self._versions: dict[PeerId, Version] = {}
+        self._is_finishing = False
 
     def meet(self, peer: PeerId, version: Version) -> None:
         """A peer speaks gossipsub, which may be known already."""
-        if peer in self._links or not self._ctx.connections(peer):
+        if self._is_finishing or peer in self._links or not self._ctx.connections(peer):
             return
         link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
         self._versions[peer] = version
@@ -123,6 +124,7 @@ class LinkTable:
 
     async def finish(self) -> None:
         """Send what is queued, as far as that is quickly done, then end every stream."""
+        self._is_finishing = True
         with anyio.move_on_after(FAREWELL_SECONDS):
             async with anyio.create_task_group() as tasks:
                 for link in self._links.values():

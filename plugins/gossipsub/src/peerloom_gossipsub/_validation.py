@@ -48,6 +48,7 @@ class Validation:
         self._verifier = Verifier(self._config.signing)
         self._validators: dict[str, Validator] = {}
         self._asked = 0
+        self._is_over = False
         self._answered = anyio.Event()
 
     def set_validator(self, topic: str, validator: Validator | None) -> None:
@@ -77,9 +78,13 @@ class Validation:
         validator = self._validators.get(arrival.message.topic)
         if validator is None:
             self._finish(arrival, Verdict.ACCEPT)
-        else:
+        elif not self._is_over:
             self._asked += 1
             self._ctx.spawn(self._ask, validator, arrival)
+
+    def finish(self) -> None:
+        """Ask no more validators: the plugin is being left, and can have no new task."""
+        self._is_over = True
 
     async def _wait_for_validators(self) -> None:
         while self._asked >= MAX_ASKED:
