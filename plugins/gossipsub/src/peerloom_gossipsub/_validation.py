@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ._actions import Verdict
 from ._events import message_of
@@ -106,10 +107,11 @@ class Validation:
         verdict = Verdict.IGNORE
         try:
             with anyio.move_on_after(self._config.validation_seconds) as deadline:
-                verdict = await validator(message_of(arrival))
+                verdict = Verdict(await validator(message_of(arrival)))
             if deadline.cancelled_caught:
                 self._losses["message whose validator was too slow"] += 1
-        except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
+        except (Exception, anyio.get_cancelled_exc_class()):  # noqa: BLE001 - the application's code
+            await checkpoint_if_cancelled()  # else it has awaited what somebody else cancelled
             self._losses["message whose validator failed"] += 1
             _LOG.exception("the validator of %r failed", arrival.message.topic)
         self._asked -= 1
