@@ -209,3 +209,20 @@ def test_a_node_that_ends_asks_no_more_validators(anyio_backend):
             await node.stop()
 
     simulate(anyio_backend, scenario)
+
+
+def test_a_peer_that_reads_again_hears_what_it_has_missed(anyio_backend):
+    async def scenario(network):
+        node, client = await listening(network)
+        foe = await Foreigner.beside(network, node)
+        await beats(1)
+        for _ in range(3000):
+            await client.subscribe("t" * 1000)
+            await client.unsubscribe("t" * 1000)
+        await client.subscribe("late" * 250)
+        assert (await counts(node))["control for a slow peer"] > 0
+        with anyio.fail_after(10):
+            while "late" * 250 not in {each.topic for each in await foe.ear.all("subscriptions")}:
+                pass
+
+    simulate(anyio_backend, scenario)

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from peerloom import LinkClosed, RemoteProtocolError, StreamError
 
+from ._actions import Priority
 from ._outbound import OutboundQueue
 from ._protocols import PROTOCOLS
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from peerloom import PeerId, Stream
     from peerloom.plugin import ConnectionInfo, PluginContext
-
-    from ._actions import Priority
 
 STREAM_FAILURES: Final = (LinkClosed, StreamError, RemoteProtocolError, TimeoutError)
 _WRITE_BYTES: Final = 262_144
@@ -49,6 +48,7 @@ class PeerLink:
         self._is_stale = False
         self._is_finishing = False
         self._is_slow = False
+        self._has_missed_control = False
         self.is_closed = False
         self._over = anyio.Event()
         self._unsent: list[bytes] = []
@@ -57,6 +57,8 @@ class PeerLink:
     def offer(self, priority: Priority, frames: Sequence[bytes]) -> bool:
         """Queue frames; gives whether there was room."""
         taken = self._queue.offer(priority, frames, self._ctx.runtime.now())
+        if priority is Priority.CONTROL and not taken:
+            self._has_missed_control = True
         self._wake.set()
         return taken
 
@@ -91,14 +93,15 @@ class PeerLink:
         was_slow, self._is_slow = self._is_slow, True
         return not was_slow
 
-    async def run(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
+    async def run(self, retry_seconds: float, greet: Callable[[], None]) -> None:
         """Send what is queued until `close` or `finish`.
 
-        `reopened` is called before another stream is used than the first.
+        `greet` is called before another stream is used than the first, and when the peer reads
+        again after a time in which it has missed what this node said.
         """
         try:
             with self._scope:
-                await self._run_streams(retry_seconds, reopened)
+                await self._run_streams(retry_seconds, greet)
         finally:
             self._over.set()
 
@@ -136,22 +139,22 @@ class PeerLink:
         """How many frames are queued, or were not taken by a stream that broke."""
         return len(self._queue) + len(self._unsent)
 
-    async def _run_streams(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
+    async def _run_streams(self, retry_seconds: float, greet: Callable[[], None]) -> None:
         while True:
             with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
-                await self._run_stream()
+                await self._run_stream(greet)
             if self._is_finishing:
                 return
             if not self._is_stale:
                 await anyio.sleep(retry_seconds)
-            reopened()
+            greet()
 
-    async def _run_stream(self) -> None:
+    async def _run_stream(self, greet: Callable[[], None]) -> None:
         self._is_broken = self._is_stale = False
         async with await self._open() as stream:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
-                is_whole = await self._write(stream)
+                is_whole = await self._write(stream, greet)
                 tasks.cancel_scope.cancel()
             if not is_whole:
                 raise LinkClosed("the stream is broken")
@@ -180,7 +183,7 @@ class PeerLink:
             self._is_broken = True
             self._wake.set()
 
-    async def _write(self, stream: Stream) -> bool:
+    async def _write(self, stream: Stream, greet: Callable[[], None]) -> bool:
         # Gives whether the stream may have a clean end.
         while not (self._is_broken or self._is_stale):
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
@@ -189,6 +192,9 @@ class PeerLink:
                 self._room.set()
                 if not await self._sent(stream):
                     return False
+                if self._has_missed_control:
+                    self._has_missed_control = False
+                    greet()
             elif self._is_finishing:
                 return True
             else:
