@@ -143,7 +143,7 @@ class PeerLink:
         while True:
             with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
                 await self._run_stream(greet)
-            if self._is_finishing:
+            if self._is_finishing and not self._is_stale:
                 return
             if not self._is_stale:
                 await anyio.sleep(retry_seconds)
