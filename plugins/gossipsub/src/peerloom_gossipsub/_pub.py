@@ -9,7 +9,7 @@ import anyio
 from peerloom.cli import passing_node, tell
 
 from ._client import Gossipsub
-from ._errors import PublishError
+from ._errors import PublishError, check_topic
 from ._terminal import input_lines
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ async def run_pub(
     config: NetworkConfig, topic: str, message: str | None, wait: float, dial: Sequence[str]
 ) -> None:
     """Publish; raises `PublishError` if nobody hears."""
+    check_topic(topic)
     async with passing_node(config, dial) as node:
         gossip = Gossipsub(node.client)
         with anyio.move_on_after(wait):
