@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._router import Router
 
 MAX_ASKED: Final = 4096  # a task each, and a frame can hold more messages than a plugin may tasks
+_TOGETHER: Final = 64  # messages verified before what that leads to is done
 
 _LOG = logging.getLogger("peerloom.gossipsub")
 
@@ -64,10 +65,12 @@ class Validation:
         while True:
             await self._waiting.wait()
             turn.begin()
+            verified = 0
             while self._waiting:
                 await self._wait_for_validators()
                 self._verify(self._waiting.pop())
-                if turn.is_over or not self._waiting:
+                verified += 1
+                if turn.is_over or verified % _TOGETHER == 0 or not self._waiting:
                     self._done()
                 await turn.rest()
 
