@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ._link import PeerLink
     from ._publishing import Publication
     from ._rpc import WireMessage
+    from ._wishes import Wish
 
 
 class Answers:
@@ -110,5 +111,5 @@ class Answers:
     async def _set_peer_score(self, command: SetPeerScore) -> None:
         self._engine.router.set_peer_score(command.peer, command.score)
 
-    async def _set_validator(self, command: SetValidator) -> None:
-        self._engine.validation.set_validator(command.topic, command.validator)
+    async def _set_validator(self, command: SetValidator) -> Wish:
+        return self._engine.wishes.validate(command.topic, command.validator)

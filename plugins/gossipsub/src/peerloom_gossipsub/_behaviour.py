@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
     from peerloom.plugin import CommandHandler, ConnectionInfo, EventHandler, PluginContext
 
+    from ._wishes import Wishes
+
 
 class GossipsubBehaviour(Behaviour):
     """Serves the streams of others, hears who comes and goes, and keeps time."""
 
-    def __init__(self, ctx: PluginContext) -> None:
+    def __init__(self, ctx: PluginContext, wishes: Wishes) -> None:
         self._ctx = ctx
-        self._engine = Engine(ctx)
+        self._engine = Engine(ctx, wishes)
         self._answers = Answers(self._engine)
         config, router = self._engine.config, self._engine.router
         self._holding = Holding(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._actions import Action, Version
     from ._config import GossipsubConfig
     from ._rpc import Rpc
+    from ._wishes import Wishes
 
 
 class Engine:
@@ -41,9 +42,10 @@ class Engine:
         validation: how messages are verified and judged.
         delivery: how the application gets them.
         backlog: what is not done with.
+        wishes: what the application has asked for.
     """
 
-    def __init__(self, ctx: PluginContext) -> None:
+    def __init__(self, ctx: PluginContext, wishes: Wishes) -> None:
         self.ctx = ctx
         self.config: GossipsubConfig = ctx.config
         self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
@@ -53,7 +55,8 @@ class Engine:
         self._ips = IpTable(self.config.score.ip_colocation_allowed)
         self.delivery = Delivery(ctx, self.losses, self._shrank)
         self.backlog = Backlog(self.config, self.router, self.delivery)
-        self.validation = Validation(ctx, self.router, self.losses, self._done)
+        self.wishes = wishes
+        self.validation = Validation(ctx, self.router, wishes.validators, self.losses, self._done)
 
     def now(self) -> float:
         """The time that the router is told."""

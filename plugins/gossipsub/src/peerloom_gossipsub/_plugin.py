@@ -9,6 +9,7 @@ from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
 
 from ._behaviour import GossipsubBehaviour
 from ._config import GossipsubConfig
+from ._wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -33,7 +34,7 @@ class GossipsubPlugin:
     @hookimpl
     def peerloom_setup(self, ctx: PluginContext) -> None:
         """Build the state of one life in one node."""
-        self._behaviours[ctx] = GossipsubBehaviour(ctx)
+        self._behaviours[ctx] = GossipsubBehaviour(ctx, Wishes())
 
     @hookimpl
     def peerloom_behaviours(self, ctx: PluginContext) -> list[Behaviour]:
