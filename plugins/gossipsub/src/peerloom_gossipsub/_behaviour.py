@@ -45,13 +45,14 @@ class GossipsubBehaviour(Behaviour):
 
     def start(self) -> None:
         """Begin the heartbeat, to verify and to deliver."""
+        self._engine.begin()
         self._ctx.spawn(self._engine.validation.run)
         self._ctx.spawn(self._engine.delivery.run)
         self._arm()
 
     async def finish(self) -> None:
         """Send what is on its way, and end every stream."""
-        await self._engine.links.finish()
+        await self._engine.finish()
 
     def event_handlers(self) -> list[EventHandler]:
         """What it hears."""

@@ -62,6 +62,20 @@ class Engine:
         """The time that the router is told."""
         return self.ctx.runtime.now()
 
+    def begin(self) -> None:
+        """Take up what an earlier life of the plugin was asked for."""
+        for peer, score in self.wishes.scores.items():
+            self.router.set_peer_score(peer, score)
+        for topic in self.wishes.topics:
+            self.router.subscribe(topic, self.now())
+        self.act()
+
+    async def finish(self) -> None:
+        """Send what is on its way, and end every stream; another life may follow."""
+        self.wishes.topics = tuple(self.router.mesh_sizes())
+        self.wishes.scores = self.router.application_scores()
+        await self.links.finish()
+
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
         """A peer has sent an RPC over a connection."""
         if rpc.subscriptions:

@@ -1,4 +1,4 @@
-"""Wishes: what the application has asked for, in whatever life of the plugin."""
+"""Wishes: what the application has asked for; core builds a plugin anew that has failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from ._errors import TopicHasValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
+
+    from peerloom import PeerId
 
     from ._commands import Validator
 
@@ -30,10 +32,14 @@ class Wishes:
 
     Attributes:
         validators: who judges the messages of which topic.
+        topics: what was subscribed to when the last life of the plugin ended.
+        scores: what the application thought of peers then.
     """
 
     def __init__(self) -> None:
         self.validators: dict[str, Validator] = {}
+        self.topics: Collection[str] = ()
+        self.scores: Mapping[PeerId, float] = {}
 
     def validate(self, topic: str, validator: Validator) -> Wish:
         """Judge a topic by this; raises `TopicHasValidator`."""
