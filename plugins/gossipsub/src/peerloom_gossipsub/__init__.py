@@ -32,6 +32,7 @@ from ._errors import (
     MessageTooLarge,
     NoPeersSubscribedToTopic,
     PublishError,
+    TopicHasValidator,
     TopicTooLong,
 )
 from ._events import (
@@ -47,6 +48,7 @@ from ._protocols import PROTOCOLS
 from ._score_params import ScoreParams, Thresholds, TopicScore
 from ._signing import SigningPolicy
 from ._topics import context_topic
+from ._wishes import Wish
 
 __all__ = [
     "PROTOCOLS",
@@ -74,11 +76,13 @@ __all__ = [
     "Subscribed",
     "SubscribedPeers",
     "Thresholds",
+    "TopicHasValidator",
     "TopicScore",
     "TopicTooLong",
     "Unsubscribe",
     "Unsubscribed",
     "Validator",
     "Verdict",
+    "Wish",
     "context_topic",
 ]

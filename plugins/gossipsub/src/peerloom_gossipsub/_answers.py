@@ -21,7 +21,6 @@ from ._commands import (
 )
 from ._errors import PublishError, check_topic
 from ._events import Subscribed, Unsubscribed
-from ._listeners import Listeners
 from ._signing import Publisher
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ._link import PeerLink
     from ._publishing import Publication
     from ._rpc import WireMessage
+    from ._wishes import Wish
 
 
 class Answers:
@@ -43,7 +43,7 @@ class Answers:
         self._engine = engine
         self._ctx = engine.ctx
         first = int(self._ctx.runtime.wall_time() * 1e9)
-        self._listeners = Listeners()
+        self._listeners = engine.wishes.listeners
         self._publisher = Publisher(self._ctx.identity, engine.config.signing, first)
 
     def command_handlers(self) -> list[CommandHandler]:
@@ -119,5 +119,5 @@ class Answers:
             raise ValueError(f"the score of a peer must be finite, not {command.score}")
         self._engine.router.set_peer_score(command.peer, command.score)
 
-    async def _set_validator(self, command: SetValidator) -> None:
-        self._engine.validation.set_validator(command.topic, command.validator)
+    async def _set_validator(self, command: SetValidator) -> Wish:
+        return self._engine.wishes.validate(command.topic, command.validator)

@@ -90,9 +90,12 @@ class Gossipsub:
 
     @asynccontextmanager
     async def validate(self, topic: str, validator: Validator) -> AsyncGenerator[None, None]:
-        """Judge the topic's messages by an async function while the block lasts."""
-        await self._client.call(SetValidator(topic, validator))
+        """Judge the topic's messages by an async function while the block lasts.
+
+        Raises TypeError for one that is not async, and `TopicHasValidator` for a second one.
+        """
+        wish = await self._client.call(SetValidator(topic, validator))
         try:
             yield
         finally:
-            await self._client.call(SetValidator(topic, None))
+            wish.end()

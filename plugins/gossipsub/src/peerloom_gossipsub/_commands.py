@@ -10,6 +10,8 @@ from attrs import field, frozen
 from peerloom.plugin import Command, PeerId
 
 from ._actions import Verdict
+from ._arguments import is_async
+from ._wishes import Wish
 
 if TYPE_CHECKING:
     from ._events import Message
@@ -114,15 +116,17 @@ class SetPeerScore(Command[None]):
 
 
 @frozen
-class SetValidator(Command[None]):
-    """Judge the messages of a topic by an async function; None accepts them all.
+class SetValidator(Command[Wish]):
+    """Judge the messages of a topic by an async function, until the answer's `end`.
 
-    A validator that raises, or is slower than `validation_seconds`, has ignored the message.
+    A validator that raises, answers with anything else than a `Verdict`, or is slower than
+    `validation_seconds`, has ignored the message. Raises `TopicHasValidator` where there is one,
+    and TypeError for one that is not async.
 
     Attributes:
         topic: the topic.
-        validator: async function that is given a `Message` and answers with a `Verdict`, or None.
+        validator: async function that is given a `Message` and answers with a `Verdict`.
     """
 
     topic: str
-    validator: Validator | None = field(eq=False)
+    validator: Validator = field(eq=False, validator=is_async)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._actions import Action, Version
     from ._config import GossipsubConfig
     from ._rpc import Rpc
+    from ._wishes import Wishes
 
 
 class Engine:
@@ -42,9 +43,10 @@ class Engine:
         delivery: how the application gets them.
         news: how it gets to know who joins and leaves, at a pace that peers do not set.
         backlog: what is not done with.
+        wishes: what the application has asked for.
     """
 
-    def __init__(self, ctx: PluginContext) -> None:
+    def __init__(self, ctx: PluginContext, wishes: Wishes) -> None:
         self.ctx = ctx
         self.config: GossipsubConfig = ctx.config
         self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
@@ -55,11 +57,25 @@ class Engine:
         self.delivery = Delivery(ctx, self.losses, self._shrank, Message)
         self.news = Delivery(ctx, self.losses, self._shrank, PeerSubscribed, PeerUnsubscribed)
         self.backlog = Backlog(self.config, self.router, self.delivery, self.news)
-        self.validation = Validation(ctx, self.router, self.losses, self._done)
+        self.wishes = wishes
+        self.validation = Validation(ctx, self.router, wishes.validators, self.losses, self._done)
 
     def now(self) -> float:
         """The time that the router is told."""
         return self.ctx.runtime.now()
+
+    def begin(self) -> None:
+        """Take up what an earlier life of the plugin was asked for."""
+        for peer, score in self.wishes.scores.items():
+            self.router.set_peer_score(peer, score)
+        for topic in self.wishes.listeners.topics:
+            self.router.subscribe(topic, self.now())
+        self.act()
+
+    async def finish(self) -> None:
+        """Send what is on its way, and end every stream; another life may follow."""
+        self.wishes.scores = self.router.application_scores()
+        await self.links.finish()
 
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
         """A peer has sent an RPC over a connection."""

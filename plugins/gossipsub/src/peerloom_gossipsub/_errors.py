@@ -1,4 +1,4 @@
-"""What `publish` raises, and `subscribe`."""
+"""What `publish` raises, and `subscribe`, and `validate`."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ class TopicTooLong(PublishError):
 
     def __init__(self, size: int) -> None:
         super().__init__(f"a topic of {size} bytes; at most {MAX_TOPIC_BYTES} can be told to peers")
+
+
+class TopicHasValidator(PeerloomError):
+    """The topic's messages are judged already: leave that block first, or let one judge it all.
+
+    Attributes:
+        topic: the topic.
+    """
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"messages of {topic!r} have a validator already: end that first, or let one do it all"
+        )
+        self.topic = topic
 
 
 def check_topic(topic: str) -> None:

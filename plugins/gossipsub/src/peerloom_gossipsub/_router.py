@@ -219,6 +219,10 @@ class Router:
         """What the application thinks of a peer; 0 for nothing."""
         self._state.scores.set_application_score(peer, score)
 
+    def application_scores(self) -> Mapping[PeerId, float]:
+        """What the application thinks of peers, but for those of whom it thinks nothing."""
+        return self._state.scores.application_scores()
+
     def peer_score(self, peer: PeerId) -> float:
         """What this node thinks of a peer."""
         return self._state.score(peer)
