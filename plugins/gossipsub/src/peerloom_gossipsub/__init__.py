@@ -17,6 +17,7 @@ from __future__ import annotations
 from ._actions import Verdict
 from ._client import Gossipsub
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
     Publish,
@@ -57,6 +58,7 @@ __all__ = [
     "Duplicate",
     "Gossipsub",
     "GossipsubConfig",
+    "HoldPeers",
     "MeshPeers",
     "MeshStats",
     "Message",

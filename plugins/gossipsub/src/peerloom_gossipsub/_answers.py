@@ -8,6 +8,7 @@ from peerloom.plugin import TopicJoined, TopicLeft
 
 from ._actions import Priority, Send
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
     Publish,
@@ -52,6 +53,7 @@ class Answers:
             Publish.handled_by(self._publish),
             MeshPeers.handled_by(self._mesh_peers),
             SubscribedPeers.handled_by(self._subscribed_peers),
+            HoldPeers.handled_by(self._hold_peers),
             MeshStats.handled_by(self._mesh_stats),
             SetPeerScore.handled_by(self._set_peer_score),
             SetValidator.handled_by(self._set_validator),
@@ -104,6 +106,9 @@ class Answers:
 
     async def _subscribed_peers(self, command: SubscribedPeers) -> tuple[PeerId, ...]:
         return tuple(self._engine.router.subscribed_peers(command.topic))
+
+    async def _hold_peers(self, _: HoldPeers) -> Wish:
+        return self._engine.wishes.wait_for_peers()
 
     async def _mesh_stats(self, _: MeshStats) -> Mapping[str, int]:
         return self._engine.router.mesh_sizes()

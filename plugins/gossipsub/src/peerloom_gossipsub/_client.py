@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from peerloom import NodeClosed
 
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
     Publish,
@@ -63,11 +64,18 @@ class Gossipsub:
         return await self._client.call(SubscribedPeers(topic))
 
     async def wait_for_peers(self, topic: str, count: int = 1) -> tuple[PeerId, ...]:
-        """Wait until so many connected peers are subscribed to a topic, and give all that are."""
+        """Wait until so many connected peers are subscribed to a topic, and give all that are.
+
+        Meanwhile this node keeps its connections to those that are not, up to `max_held_peers`.
+        """
         async with self._client.events(PeerSubscribed) as news:
-            while len(peers := await self.subscribed_peers(topic)) < count:
-                if await anext(news, None) is None:
-                    raise NodeClosed("the node has stopped, so nobody will subscribe")
+            wish = await self._client.call(HoldPeers())
+            try:
+                while len(peers := await self.subscribed_peers(topic)) < count:
+                    if await anext(news, None) is None:
+                        raise NodeClosed("the node has stopped, so nobody will subscribe")
+            finally:
+                wish.end()
         return peers
 
     async def mesh_stats(self) -> Mapping[str, int]:

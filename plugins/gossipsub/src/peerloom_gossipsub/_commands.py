@@ -94,6 +94,11 @@ class SubscribedPeers(Command[tuple[PeerId, ...]]):
 
 
 @frozen
+class HoldPeers(Command[Wish]):
+    """Keep connections to peers that may still subscribe, until the answer's `end`."""
+
+
+@frozen
 class MeshStats(Command[Mapping[str, int]]):
     """How many peers the mesh of each of this node's topics has."""
 

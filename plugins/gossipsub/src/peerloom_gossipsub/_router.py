@@ -232,6 +232,21 @@ class Router:
         """The connected peers that are subscribed to a topic."""
         return self._state.peers.of_topic(topic)
 
+    def published_topics(self) -> Sequence[str]:
+        """Topics published to within `fanout_seconds` that are not subscribed to."""
+        return self._publishing.topics()
+
+    def bringers(self, now: float) -> Sequence[PeerId]:
+        """Connected peers that have brought a message within `fanout_seconds`."""
+        since, peers = now - self._state.config.fanout_seconds, self._state.peers
+        return tuple(
+            peer for peer in peers if (known := peers.get(peer)) and known.brought_at >= since
+        )
+
+    def peers(self) -> Sequence[PeerId]:
+        """Connected peers that speak gossipsub."""
+        return tuple(self._state.peers)
+
     def mesh_sizes(self) -> Mapping[str, int]:
         """How many peers the mesh of each of our topics has."""
         return self._meshes.sizes()

@@ -32,12 +32,14 @@ class Wishes:
 
     Attributes:
         validators: who judges the messages of which topic.
+        waiting: how many wait for peers to subscribe.
         topics: what was subscribed to when the last life of the plugin ended.
         scores: what the application thought of peers then.
     """
 
     def __init__(self) -> None:
         self.validators: dict[str, Validator] = {}
+        self.waiting = 0
         self.topics: Collection[str] = ()
         self.scores: Mapping[PeerId, float] = {}
 
@@ -47,6 +49,14 @@ class Wishes:
             raise TopicHasValidator(topic)
         self.validators[topic] = validator
         return Wish(lambda: self._end_validation(topic))
+
+    def wait_for_peers(self) -> Wish:
+        """Somebody waits for peers to subscribe."""
+        self.waiting += 1
+        return Wish(self._end_waiting)
+
+    def _end_waiting(self) -> None:
+        self.waiting -= 1
 
     def _end_validation(self, topic: str) -> None:
         del self.validators[topic]
