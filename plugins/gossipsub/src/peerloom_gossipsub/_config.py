@@ -134,3 +134,9 @@ class GossipsubConfig:
             )
         if self.gossip_heartbeats > self.history_heartbeats:
             raise ConfigError("gossip_heartbeats must not be more than history_heartbeats")
+        for name in ("max_rpc_bytes", "max_queue_bytes", "max_pending_bytes"):
+            if (room := getattr(self, name)) < self.max_message_bytes:
+                raise ConfigError(
+                    f"{name} is {room}, and a message may have {self.max_message_bytes}: raise "
+                    f"it to that, or lower max_message_bytes"
+                )
