@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from peerloom import ConfigError
@@ -10,6 +12,7 @@ from peerloom_gossipsub import GossipsubConfig
 
 @pytest.mark.parametrize("name", ["max_rpc_bytes", "max_queue_bytes", "max_pending_bytes"])
 def test_whatever_holds_messages_can_hold_the_largest(name):
+    too_small: dict[str, Any] = {"max_message_bytes": 1000, name: 999}
     with pytest.raises(ConfigError, match=f"{name} is 999, and a message may have 1000: raise it"):
-        GossipsubConfig(max_message_bytes=1000, **{name: 999})
-    assert getattr(GossipsubConfig(max_message_bytes=1000, **{name: 1000}), name) == 1000
+        GossipsubConfig(**too_small)
+    assert getattr(GossipsubConfig(**too_small | {name: 1000}), name) == 1000

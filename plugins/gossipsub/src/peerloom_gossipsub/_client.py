@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from peerloom import NodeClosed
+from peerloom import NetworkClient, NodeClosed
 
 from ._commands import (
     HoldPeers,
@@ -23,7 +23,7 @@ from ._events import PeerSubscribed
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from peerloom import NetworkClient, PeerId
+    from peerloom import PeerId
 
     from ._commands import Published, Validator
 
@@ -36,6 +36,10 @@ class Gossipsub:
 
     def __init__(self, client: NetworkClient) -> None:
         """Use a node's gossipsub plugin; raises `NoHandler` if it has none."""
+        if not isinstance(client, NetworkClient):
+            raise TypeError(
+                f"Gossipsub needs a node's client, not {client!r}: write Gossipsub(node.client)"
+            )
         client.require(Publish)
         self._client = client
 
@@ -47,11 +51,12 @@ class Gossipsub:
         """Hear it no more; gives whether it was heard."""
         return await self._client.call(Unsubscribe(topic))
 
-    async def publish(self, topic: str, data: bytes) -> Published:
+    async def publish(self, topic: str, data: bytes | bytearray | memoryview) -> Published:
         """Publish a message; returns when it is queued for every peer that it goes to.
 
         A peer whose queue stays full is skipped, and counted in the answer. Raises
-        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`.
+        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`, and TypeError
+        for a topic that is no text or data that is no bytes.
         """
         return await self._client.call(Publish(topic, data))
 
@@ -82,8 +87,11 @@ class Gossipsub:
         """How many peers the mesh of each of this node's topics has."""
         return await self._client.call(MeshStats())
 
-    async def set_peer_score(self, peer: PeerId, score: float) -> None:
-        """Tell what the application thinks of a peer; 0 for nothing."""
+    async def set_peer_score(self, peer: PeerId | str, score: float) -> None:
+        """Tell what the application thinks of a peer, by a finite number; 0 for nothing.
+
+        Raises ValueError for text that is no peer id, and for a number that is not finite.
+        """
         await self._client.call(SetPeerScore(peer, score))
 
     @asynccontextmanager

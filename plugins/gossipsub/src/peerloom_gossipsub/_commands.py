@@ -1,4 +1,4 @@
-"""Commands that the gossipsub plugin answers."""
+"""Commands that the gossipsub plugin answers; wrong arguments raise where they are given."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import field, frozen
 from peerloom.plugin import Command, PeerId
 
 from ._actions import Verdict
-from ._arguments import is_async
+from ._arguments import as_bytes, as_peer, is_async, is_finite, is_topic
 from ._wishes import Wish
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Subscribe(Command[bool]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
 
 
 @frozen
@@ -53,7 +53,7 @@ class Unsubscribe(Command[bool]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
 
 
 @frozen
@@ -64,11 +64,11 @@ class Publish(Command[Published]):
 
     Attributes:
         topic: the topic; it need not be subscribed to.
-        data: the message.
+        data: the message: bytes, or what has them (bytearray, memoryview).
     """
 
-    topic: str
-    data: bytes
+    topic: str = field(validator=is_topic)
+    data: bytes = field(converter=as_bytes)
 
 
 @frozen
@@ -79,7 +79,7 @@ class MeshPeers(Command[tuple[PeerId, ...]]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
 
 
 @frozen
@@ -90,7 +90,7 @@ class SubscribedPeers(Command[tuple[PeerId, ...]]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
 
 
 @frozen
@@ -108,12 +108,12 @@ class SetPeerScore(Command[None]):
     """Tell what the application thinks of a peer; 0 for nothing.
 
     Attributes:
-        peer: whom.
+        peer: whom; its text is taken, too.
         score: what is added to its score, times `application_weight`.
     """
 
-    peer: PeerId
-    score: float
+    peer: PeerId = field(converter=as_peer)
+    score: float = field(validator=is_finite)
 
 
 @frozen
@@ -129,5 +129,5 @@ class SetValidator(Command[Wish]):
         validator: async function that is given a `Message` and answers with a `Verdict`.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
     validator: Validator = field(eq=False, validator=is_async)
