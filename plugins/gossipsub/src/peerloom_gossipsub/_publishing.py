@@ -51,7 +51,8 @@ class Publishing:
         state = self._state
         chosen = dict.fromkeys(self._recipients(message.topic))
         if not chosen:
-            raise NoPeersSubscribedToTopic(message.topic)
+            members = state.peers.of_topic(message.topic)
+            raise NoPeersSubscribedToTopic(message.topic, len(state.peers), len(members))
         if message.topic not in self._meshes:
             self._published_at[message.topic] = now
         state.seen.add(message_id, now)
