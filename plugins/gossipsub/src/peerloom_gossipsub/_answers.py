@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from peerloom.plugin import TopicJoined, TopicLeft
@@ -11,6 +12,7 @@ from ._commands import (
     HoldPeers,
     MeshPeers,
     MeshStats,
+    PeerScores,
     Publish,
     Published,
     SetPeerScore,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from ._rpc import WireMessage
     from ._wishes import Wish
 
+_LOG = logging.getLogger("peerloom.gossipsub")
+
 
 class Answers:
     """The handlers of the plugin's commands."""
@@ -42,6 +46,7 @@ class Answers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ctx = engine.ctx
+        self._has_warned = False
         first = int(self._ctx.runtime.wall_time() * 1e9)
         self._publisher = Publisher(self._ctx.identity, engine.config.signing, first)
 
@@ -55,6 +60,7 @@ class Answers:
             SubscribedPeers.handled_by(self._subscribed_peers),
             HoldPeers.handled_by(self._hold_peers),
             MeshStats.handled_by(self._mesh_stats),
+            PeerScores.handled_by(self._peer_scores),
             SetPeerScore.handled_by(self._set_peer_score),
             SetValidator.handled_by(self._set_validator),
         ]
@@ -64,9 +70,21 @@ class Answers:
         if not self._engine.router.subscribe(command.topic, self._engine.now()):
             return False
         self._engine.act()
+        self._warn_of_many_topics()
         self._ctx.emit(TopicJoined(command.topic))
         self._ctx.emit(Subscribed(command.topic))
         return True
+
+    def _warn_of_many_topics(self) -> None:
+        most = self._engine.config.max_topics_per_peer
+        if self._has_warned or len(self._engine.router.mesh_sizes()) <= most:
+            return
+        self._has_warned = True
+        _LOG.warning(
+            "subscribed to more than %d topics: peers whose max_topics_per_peer is no more will "
+            "not know of them all, so raise it there; some other implementations bound it, too",
+            most,
+        )
 
     async def _unsubscribe(self, command: Unsubscribe) -> bool:
         if not self._engine.router.unsubscribe(command.topic, self._engine.now()):
@@ -112,6 +130,9 @@ class Answers:
 
     async def _mesh_stats(self, _: MeshStats) -> Mapping[str, int]:
         return self._engine.router.mesh_sizes()
+
+    async def _peer_scores(self, _: PeerScores) -> Mapping[PeerId, float]:
+        return self._engine.router.peer_scores()
 
     async def _set_peer_score(self, command: SetPeerScore) -> None:
         self._engine.router.set_peer_score(command.peer, command.score)

@@ -11,6 +11,7 @@ from ._commands import (
     HoldPeers,
     MeshPeers,
     MeshStats,
+    PeerScores,
     Publish,
     SetPeerScore,
     SetValidator,
@@ -86,6 +87,10 @@ class Gossipsub:
     async def mesh_stats(self) -> Mapping[str, int]:
         """How many peers the mesh of each of this node's topics has."""
         return await self._client.call(MeshStats())
+
+    async def peer_scores(self) -> Mapping[PeerId, float]:
+        """The score of each connected peer that speaks gossipsub."""
+        return await self._client.call(PeerScores())
 
     async def set_peer_score(self, peer: PeerId | str, score: float) -> None:
         """Tell what the application thinks of a peer, by a finite number; 0 for nothing.

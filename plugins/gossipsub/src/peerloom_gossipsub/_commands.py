@@ -104,6 +104,11 @@ class MeshStats(Command[Mapping[str, int]]):
 
 
 @frozen
+class PeerScores(Command[Mapping[PeerId, float]]):
+    """The score of each connected peer that speaks gossipsub."""
+
+
+@frozen
 class SetPeerScore(Command[None]):
     """Tell what the application thinks of a peer; 0 for nothing.
 
