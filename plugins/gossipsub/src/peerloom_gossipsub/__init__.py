@@ -15,8 +15,10 @@ from __future__ import annotations
 from ._actions import Verdict
 from ._client import Gossipsub
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
+    PeerScores,
     Publish,
     Published,
     SetPeerScore,
@@ -56,12 +58,14 @@ __all__ = [
     "Duplicate",
     "Gossipsub",
     "GossipsubConfig",
+    "HoldPeers",
     "MeshPeers",
     "MeshStats",
     "Message",
     "MessageTooLarge",
     "Messages",
     "NoPeersSubscribedToTopic",
+    "PeerScores",
     "PeerSubscribed",
     "PeerUnsubscribed",
     "Publish",

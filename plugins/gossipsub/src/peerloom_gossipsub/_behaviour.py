@@ -30,9 +30,7 @@ class GossipsubBehaviour(Behaviour):
         self._engine = Engine(ctx, wishes)
         self._answers = Answers(self._engine)
         config, router = self._engine.config, self._engine.router
-        self._holding = Holding(
-            router, config.explicit_peers, config.max_held_peers, self._engine.now
-        )
+        self._holding = Holding(router, wishes, config, self._engine.now)
         self._reception = Reception(self._engine)
         self._meters = Meters(ctx.metrics)
         inbound = InboundProtocol(
@@ -69,7 +67,7 @@ class GossipsubBehaviour(Behaviour):
         return self._answers.command_handlers()
 
     def keep_alive(self, connection: ConnectionInfo) -> bool:
-        """Whether the peer is explicit, in a mesh, or one of those that share a topic."""
+        """Whether the peer is explicit, in a mesh, or one of those that are of use."""
         return connection.peer in self._holding
 
     def status(self) -> Mapping[str, Any]:

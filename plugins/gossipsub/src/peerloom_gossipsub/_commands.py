@@ -1,4 +1,4 @@
-"""Commands that the gossipsub plugin answers."""
+"""Commands that the gossipsub plugin answers; wrong arguments raise where they are given."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import field, frozen
 from peerloom.plugin import Command, PeerId
 
 from ._actions import Verdict
-from ._arguments import is_async
+from ._arguments import as_bytes, as_peer, is_async, is_finite, is_topic
 from ._wishes import Wish
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Subscribe(Command[bool]):
         by: which part of the application wants it; None stands for all that do not say.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
     by: object = None
 
 
@@ -56,7 +56,7 @@ class Unsubscribe(Command[bool]):
         by: as in `Subscribe`.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
     by: object = None
 
 
@@ -68,11 +68,11 @@ class Publish(Command[Published]):
 
     Attributes:
         topic: the topic; it need not be subscribed to.
-        data: the message.
+        data: the message: bytes, or what has them (bytearray, memoryview).
     """
 
-    topic: str
-    data: bytes
+    topic: str = field(validator=is_topic)
+    data: bytes = field(converter=as_bytes)
 
 
 @frozen
@@ -83,7 +83,7 @@ class MeshPeers(Command[tuple[PeerId, ...]]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
 
 
 @frozen
@@ -94,7 +94,12 @@ class SubscribedPeers(Command[tuple[PeerId, ...]]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
+
+
+@frozen
+class HoldPeers(Command[Wish]):
+    """Keep connections to peers that may still subscribe, until the answer's `end`."""
 
 
 @frozen
@@ -103,16 +108,21 @@ class MeshStats(Command[Mapping[str, int]]):
 
 
 @frozen
+class PeerScores(Command[Mapping[PeerId, float]]):
+    """The score of each connected peer that speaks gossipsub."""
+
+
+@frozen
 class SetPeerScore(Command[None]):
     """Tell what the application thinks of a peer; 0 for nothing.
 
     Attributes:
-        peer: whom.
+        peer: whom; its text is taken, too.
         score: what is added to its score, times `application_weight`.
     """
 
-    peer: PeerId
-    score: float
+    peer: PeerId = field(converter=as_peer)
+    score: float = field(validator=is_finite)
 
 
 @frozen
@@ -128,5 +138,5 @@ class SetValidator(Command[Wish]):
         validator: async function that is given a `Message` and answers with a `Verdict`.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
     validator: Validator = field(eq=False, validator=is_async)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Any, Final
 
 from peerloom import DialFailed
 from peerloom.plugin import Role
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ._config import GossipsubConfig
     from ._rpc import Rpc
     from ._wishes import Wishes
+
+MAX_TOLD_SCORES: Final = 64  # of many bad peers the worst
 
 
 class Engine:
@@ -127,14 +130,22 @@ class Engine:
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""
+        bad = self._bad_scores()
         return {
             "meshes": self.router.mesh_sizes(),
+            "bad_scores": {str(peer): score for peer, score in bad.items()},
+            "graylisted": [str(peer) for peer in bad if self.router.is_graylisted(peer)],
             "peers": len(self.links),
             "pending_bytes": self.backlog.bytes,
             "unread_messages": len(self.delivery),
             "waiting_bytes": self.links.waiting_bytes,
             "counts": dict(self.losses + Counter(self.router.counts())),
         }
+
+    def _bad_scores(self) -> Mapping[PeerId, float]:
+        scores = self.router.peer_scores()
+        bad = [peer for peer, score in scores.items() if score < 0]
+        return {peer: scores[peer] for peer in nsmallest(MAX_TOLD_SCORES, bad, scores.__getitem__)}
 
     def _done(self) -> None:
         self._shrank()

@@ -34,12 +34,14 @@ class Wishes:
     Attributes:
         listeners: who hears which topic.
         validators: who judges the messages of which topic.
+        waiting: how many wait for peers to subscribe.
         scores: what the application thought of peers when the last life of the plugin ended.
     """
 
     def __init__(self) -> None:
         self.listeners = Listeners()
         self.validators: dict[str, Validator] = {}
+        self.waiting = 0
         self.scores: Mapping[PeerId, float] = {}
 
     def validate(self, topic: str, validator: Validator) -> Wish:
@@ -48,6 +50,14 @@ class Wishes:
             raise TopicHasValidator(topic)
         self.validators[topic] = validator
         return Wish(lambda: self._end_validation(topic))
+
+    def wait_for_peers(self) -> Wish:
+        """Somebody waits for peers to subscribe."""
+        self.waiting += 1
+        return Wish(self._end_waiting)
+
+    def _end_waiting(self) -> None:
+        self.waiting -= 1
 
     def _end_validation(self, topic: str) -> None:
         del self.validators[topic]
