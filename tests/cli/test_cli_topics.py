@@ -171,13 +171,6 @@ def test_a_line_that_is_too_large_is_told_and_the_rest_is_published(tmp_path: Pa
     assert sub.said == ["one", "three"]
 
 
-@pytest.mark.parametrize("command", ["pub", "sub", "chat"])
-def test_a_topic_that_is_too_long_is_refused_and_not_shown(tmp_path: Path, command: str) -> None:
-    done = peerloom(tmp_path, command, "x" * 5000, *LOOPBACK, input="")
-    assert done.returncode == 1
-    assert done.stderr == "peerloom: a topic of 5000 bytes; at most 1024 can be told to peers\n"
-
-
 @backends
 def test_publishing_that_is_interrupted_says_so_by_its_status(
     tmp_path: Path, backend: tuple[str, ...]
@@ -194,3 +187,18 @@ def test_without_the_plugin_in_the_node_a_topic_cannot_be_used(tmp_path: Path) -
     assert done.returncode == 1
     assert "gossipsub" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("peerloom: ")
+
+
+@pytest.mark.parametrize("name", ["chat", "pub", "sub"])
+def test_a_topic_that_is_too_long_is_told_of_in_a_line(tmp_path: Path, name: str) -> None:
+    done = peerloom(tmp_path, name, "t" * 2000, *LOOPBACK, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert done.stderr == "peerloom: a topic of 2000 bytes; at most 1024 can be told to peers\n"
+
+
+def test_a_chat_whose_input_is_closed_ends_at_once(tmp_path: Path) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *command("chat", "news", *LOOPBACK)]
+    done = subprocess.run(
+        shell, check=False, capture_output=True, text=True, timeout=60, env=environment(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from peerloom.plugin import TopicJoined, TopicLeft
@@ -114,6 +115,8 @@ class Answers:
         return self._engine.router.mesh_sizes()
 
     async def _set_peer_score(self, command: SetPeerScore) -> None:
+        if not math.isfinite(command.score):
+            raise ValueError(f"the score of a peer must be finite, not {command.score}")
         self._engine.router.set_peer_score(command.peer, command.score)
 
     async def _set_validator(self, command: SetValidator) -> None:

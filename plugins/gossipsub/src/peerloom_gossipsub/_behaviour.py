@@ -45,10 +45,12 @@ class GossipsubBehaviour(Behaviour):
         """Begin the heartbeat, to verify and to deliver."""
         self._ctx.spawn(self._engine.validation.run)
         self._ctx.spawn(self._engine.delivery.run)
+        self._ctx.spawn(self._engine.news.run)
         self._arm()
 
     async def finish(self) -> None:
         """Send what is on its way, and end every stream."""
+        self._engine.validation.finish()
         await self._engine.links.finish()
 
     def event_handlers(self) -> list[EventHandler]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ._actions import Verdict
 from ._events import message_of
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ._commands import Validator
     from ._config import GossipsubConfig
     from ._router import Router
+
+MAX_ASKED: Final = 4096  # a task each, and a frame can hold more messages than a plugin may tasks
 
 _LOG = logging.getLogger("peerloom.gossipsub")
 
@@ -45,6 +48,9 @@ class Validation:
         self._waiting = Verifications()
         self._verifier = Verifier(self._config.signing)
         self._validators: dict[str, Validator] = {}
+        self._asked = 0
+        self._is_over = False
+        self._answered = anyio.Event()
 
     def set_validator(self, topic: str, validator: Validator | None) -> None:
         """Judge the messages of a topic by this from now on."""
@@ -59,6 +65,7 @@ class Validation:
             await self._waiting.wait()
             turn.begin()
             while self._waiting:
+                await self._wait_for_validators()
                 self._verify(self._waiting.pop())
                 if turn.is_over or not self._waiting:
                     self._done()
@@ -73,8 +80,18 @@ class Validation:
         validator = self._validators.get(arrival.message.topic)
         if validator is None:
             self._finish(arrival, Verdict.ACCEPT)
-        else:
+        elif not self._is_over:
+            self._asked += 1
             self._ctx.spawn(self._ask, validator, arrival)
+
+    def finish(self) -> None:
+        """Ask no more validators: the plugin is being left, and can have no new task."""
+        self._is_over = True
+
+    async def _wait_for_validators(self) -> None:
+        while self._asked >= MAX_ASKED:
+            self._answered = anyio.Event()
+            await self._answered.wait()
 
     def _verify(self, arrival: Arrival) -> None:
         if self._router.is_unwanted(arrival):
@@ -91,12 +108,15 @@ class Validation:
         verdict = Verdict.IGNORE
         try:
             with anyio.move_on_after(self._config.validation_seconds) as deadline:
-                verdict = await validator(message_of(arrival))
+                verdict = Verdict(await validator(message_of(arrival)))
             if deadline.cancelled_caught:
                 self._losses["message whose validator was too slow"] += 1
-        except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
+        except (Exception, anyio.get_cancelled_exc_class()):  # noqa: BLE001 - the application's code
+            await checkpoint_if_cancelled()  # else it has awaited what somebody else cancelled
             self._losses["message whose validator failed"] += 1
             _LOG.exception("the validator of %r failed", arrival.message.topic)
+        self._asked -= 1
+        self._answered.set()
         self._finish(arrival, verdict)
 
     def _finish(self, arrival: Arrival, verdict: Verdict) -> None:
