@@ -17,6 +17,7 @@ from ._client import Gossipsub
 from ._commands import (
     MeshPeers,
     MeshStats,
+    PeerScore,
     Publish,
     Published,
     SetPeerScore,
@@ -60,6 +61,7 @@ __all__ = [
     "MessageTooLarge",
     "Messages",
     "NoPeersSubscribedToTopic",
+    "PeerScore",
     "PeerSubscribed",
     "PeerUnsubscribed",
     "Publish",

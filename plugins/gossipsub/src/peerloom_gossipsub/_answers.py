@@ -11,6 +11,7 @@ from ._actions import Priority, Send
 from ._commands import (
     MeshPeers,
     MeshStats,
+    PeerScore,
     Publish,
     Published,
     SetPeerScore,
@@ -55,6 +56,7 @@ class Answers:
             MeshPeers.handled_by(self._mesh_peers),
             SubscribedPeers.handled_by(self._subscribed_peers),
             MeshStats.handled_by(self._mesh_stats),
+            PeerScore.handled_by(self._peer_score),
             SetPeerScore.handled_by(self._set_peer_score),
             SetValidator.handled_by(self._set_validator),
         ]
@@ -113,6 +115,9 @@ class Answers:
 
     async def _mesh_stats(self, _: MeshStats) -> Mapping[str, int]:
         return self._engine.router.mesh_sizes()
+
+    async def _peer_score(self, command: PeerScore) -> float:
+        return self._engine.router.peer_score(command.peer)
 
     async def _set_peer_score(self, command: SetPeerScore) -> None:
         if not math.isfinite(command.score):

@@ -10,6 +10,7 @@ from peerloom import NodeClosed
 from ._commands import (
     MeshPeers,
     MeshStats,
+    PeerScore,
     Publish,
     SetPeerScore,
     SetValidator,
@@ -83,6 +84,10 @@ class Gossipsub:
     async def mesh_stats(self) -> Mapping[str, int]:
         """How many peers the mesh of each of this node's topics has."""
         return await self._client.call(MeshStats())
+
+    async def peer_score(self, peer: PeerId) -> float:
+        """What this node thinks of a peer; 0 where it has nothing to praise or blame."""
+        return await self._client.call(PeerScore(peer))
 
     async def set_peer_score(self, peer: PeerId, score: float) -> None:
         """Tell what the application thinks of a peer; 0 for nothing."""

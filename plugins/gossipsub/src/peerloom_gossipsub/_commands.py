@@ -101,6 +101,17 @@ class MeshStats(Command[Mapping[str, int]]):
 
 
 @frozen
+class PeerScore(Command[float]):
+    """What this node thinks of a peer: all parts of its score together.
+
+    Attributes:
+        peer: whom.
+    """
+
+    peer: PeerId
+
+
+@frozen
 class SetPeerScore(Command[None]):
     """Tell what the application thinks of a peer; 0 for nothing.
 
