@@ -1,11 +1,13 @@
-"""A chat between any number of people, over streams of framed messages.
+"""A chat over streams of framed messages, without gossipsub: it passes on what it hears by itself.
 
     python examples/chat.py Ann                                        # prints where it listens
     python examples/chat.py Ben /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…  # joins there
 
 What you type, everybody reads. Each node passes on what it hears to all others that it talks with,
 so whoever has joined can be joined in turn: the chat is a tree of nodes. The end of the input (or
-Ctrl-C) leaves it.
+Ctrl-C) leaves it. It has nothing to do with `peerloom chat`, and does not understand it: that one
+is gossipsub, which is shorter to use, signs, finds other ways when a node leaves and drops copies.
+Copy this to learn how streams are held; copy docs/guides/chat.md for a chat.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_what_is_published_is_printed_by_who_is_subscribed(
     with running(tmp_path / "sub", "sub", "news", *LOOPBACK, "--count", "2", *backend) as sub:
         to = ("--dial", address_of(sub, "listening on"))
         done = peerloom(tmp_path / "pub", "pub", "news", "-m", "one\ntwo", *to, *backend)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
         text = peerloom(tmp_path / "pub", "pub", "news", *to, *backend, input="three\n")
         assert text.returncode == 0, text.stderr
         assert sub.end() == 0
@@ -150,11 +150,11 @@ def test_publishing_to_nobody_says_what_to_do(tmp_path: Path) -> None:
 def test_publishing_to_peers_of_other_topics_says_what_to_do(tmp_path: Path) -> None:
     with running(tmp_path / "sub", "sub", "news", *LOOPBACK) as sub:
         to = ("--dial", address_of(sub, "listening on"))
-        done = peerloom(tmp_path / "pub", "pub", "nwes", "-m", "hello", *to, "--wait", "2")
+        done = peerloom(tmp_path / "pub", "pub", "nwes", "-m", "hello", *to, "--wait", "4")
         assert done.returncode == 1
         waits, fails = done.stderr.splitlines()
-        assert waits == "connected to 1 peer; waiting for one that is subscribed to 'nwes'"
-        assert "connected to 1 peer, but to none that has subscribed to 'nwes' within 2 s" in fails
+        assert waits.endswith("; waiting for one that is subscribed to 'nwes'")
+        assert "connected to 1 peer, but to none that has subscribed to 'nwes' within 4 s" in fails
         assert sub.end(signal.SIGTERM) == 0
 
 
@@ -164,18 +164,11 @@ def test_a_line_that_is_too_large_is_told_and_the_rest_is_published(tmp_path: Pa
         lines = "one\n" + "x" * 2**21 + "\nthree\n"
         done = peerloom(tmp_path / "pub", "pub", "news", *to, input=lines)
         assert done.returncode == 1
-        told, sum_ = done.stderr.splitlines()
+        told, sum_ = done.stderr.splitlines()[-2:]  # before: that it waits, if that took long
         assert told.startswith("line 2 is not published: a message of 2")
         assert sum_ == "peerloom: not published: 1 of 3 lines"
         assert sub.end() == 0
     assert sub.said == ["one", "three"]
-
-
-@pytest.mark.parametrize("command", ["pub", "sub", "chat"])
-def test_a_topic_that_is_too_long_is_refused_and_not_shown(tmp_path: Path, command: str) -> None:
-    done = peerloom(tmp_path, command, "x" * 5000, *LOOPBACK, input="")
-    assert done.returncode == 1
-    assert done.stderr == "peerloom: a topic of 5000 bytes; at most 1024 can be told to peers\n"
 
 
 @backends
@@ -200,8 +193,7 @@ def test_without_the_plugin_in_the_node_a_topic_cannot_be_used(tmp_path: Path) -
 def test_a_topic_that_is_too_long_is_told_of_in_a_line(tmp_path: Path, name: str) -> None:
     done = peerloom(tmp_path, name, "t" * 2000, *LOOPBACK, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("peerloom: a topic of 2000 bytes")
+    assert done.stderr == "peerloom: a topic of 2000 bytes; at most 1024 can be told to peers\n"
 
 
 def test_a_chat_whose_input_is_closed_ends_at_once(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from peerloom._subscriptions import QUEUE_BOUND
 from peerloom.blocking import Node as BlockingNode
 from peerloom.testing import Nodes, no_leaks
 from peerloom_gossipsub import Gossipsub, Message, Subscribed, TopicTooLong, Unsubscribed
+from tests.gossipsub.peers import peer
 
 LIMIT_SECONDS = 30.0
 HASTY = {"gossipsub": {"slow_subscriber_seconds": 0.05}}
@@ -106,6 +107,17 @@ async def test_a_slow_reader_gets_messages_only_and_a_warning_once(caplog):
     warnings = [one for one in caplog.messages if "too slow" in one]
     assert len(warnings) == 1
     assert "'news'" in warnings[0]
+
+
+def test_a_large_message_is_shown_in_part():
+    someone = peer(1)
+
+    def message(data):
+        return repr(Message("news", someone, data, b"id", 1, someone))
+
+    assert "data=b'hello'," in message(b"hello")
+    assert "… of 1000000 bytes" in message(bytes(1_000_000))
+    assert len(message(bytes(1_000_000))) < len(message(b"hello")) + 1000
 
 
 def test_a_program_without_async_hears_a_topic():

@@ -77,11 +77,13 @@ async def test_a_validator_decides_what_is_heard():
 
     with anyio.fail_after(LIMIT_SECONDS):
         async with no_leaks(), Nodes() as nodes:
-            _, (at_ann, at_ben), (_, heard) = await meshed(nodes, 2)
+            (ann, _), (at_ann, at_ben), (_, heard) = await meshed(nodes, 2)
+            assert (await at_ben.peer_scores())[ann.peer_id] == 0
             async with at_ben.validate("news", judge):
                 await at_ann.publish("news", b"bad")
                 await at_ann.publish("news", b"good")
                 assert (await heard.next(Message)).data == b"good"
+            assert (await at_ben.peer_scores())[ann.peer_id] < 0
 
 
 async def test_a_validator_that_fails_or_never_answers_has_ignored_the_message():

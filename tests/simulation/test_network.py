@@ -14,9 +14,11 @@ from peerloom import (
     NetworkConfig,
     Node,
     NodeClosed,
+    NoHandler,
     PeerConnected,
     PluginError,
 )
+from peerloom.plugin import FindPeer
 from peerloom.testing import SimulatedNetwork, SimulatedNode
 
 from .sink import MIB, Sink, seconds_to_send
@@ -299,10 +301,20 @@ def test_scenario_that_waits_for_ever_is_ended() -> None:
             await anext(events)
 
     network = SimulatedNetwork(seed=4, time_limit_seconds=600)
-    with pytest.raises(TimeoutError) as failed:
+    with pytest.raises(TimeoutError, match="still running after 600 virtual seconds") as failed:
         network.run(scenario)
     assert "seed=4" in failed.value.__notes__[0]
     assert network.now == 600
+
+
+def test_who_needs_a_plugin_that_nobody_gave_is_told_how() -> None:
+    async def scenario(network: SimulatedNetwork) -> None:
+        [ann] = await network.start(1)
+        await ann.client.call(FindPeer(ann.peer_id))
+
+    with pytest.raises(NoHandler) as failed:
+        SimulatedNetwork().run(scenario)
+    assert "network.start(2, plugins=[" in failed.value.__notes__[-1]
 
 
 @pytest.mark.parametrize("security", ["plain", "real"])

@@ -42,7 +42,7 @@ class MessageTooLarge(PublishError):
 
 
 class Duplicate(PublishError):
-    """A message with this id has been published or heard lately.
+    """A message with this id has been published or heard lately, where ids are made of the data.
 
     Attributes:
         message_id: the id.

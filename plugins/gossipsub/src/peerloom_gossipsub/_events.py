@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from peerloom import Event
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from peerloom import PeerId
 
     from ._actions import Arrival
+
+_SHOWN_BYTES: Final = 64  # enough to know a message by in a log
+
+
+def _shown(data: bytes) -> str:
+    if len(data) <= _SHOWN_BYTES:
+        return repr(data)
+    return f"{data[:_SHOWN_BYTES]!r}… of {len(data)} bytes"
 
 
 @frozen
@@ -29,7 +37,7 @@ class Message(Event):
 
     topic: str
     source: PeerId | None
-    data: bytes
+    data: bytes = field(repr=_shown)
     message_id: bytes
     sequence: int | None
     received_from: PeerId

@@ -21,6 +21,7 @@ from multiaddr import Multiaddr
 
 from peerloom._background import Background
 from peerloom._config import NetworkConfig
+from peerloom._errors import NoHandler
 from peerloom._events import Event
 
 from ._chance import Chance
@@ -46,6 +47,10 @@ T = TypeVar("T")
 Security = Literal["plain", "real"]
 
 LINES_OF_NOTE: Final = 5
+ADVICE_ON_PLUGINS: Final = (
+    "A simulated node has core's own plugins and those that it is given, as in "
+    'network.start(2, plugins=["stream"]).'
+)
 LISTEN: Final = (f"/tcp/{PORT}",)
 
 
@@ -135,9 +140,13 @@ class SimulatedNetwork:
         """
 
         async def play() -> T:
-            with anyio.fail_after(self._time_limit_seconds):
+            with anyio.move_on_after(self._time_limit_seconds):
                 async with self.running():
                     return await scenario(self, *args, **kwargs)
+            raise TimeoutError(
+                f"still running after {self._time_limit_seconds:g} virtual seconds "
+                "(time_limit_seconds)"
+            )
 
         try:
             return run_in_virtual_time(
@@ -145,6 +154,8 @@ class SimulatedNetwork:
             )
         except BaseException as error:
             error.add_note(self._note())
+            if isinstance(error, NoHandler):
+                error.add_note(ADVICE_ON_PLUGINS)
             raise
 
     @asynccontextmanager
