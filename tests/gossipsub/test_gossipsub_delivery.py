@@ -10,7 +10,7 @@ import pytest
 
 from peerloom import Lagged
 from peerloom._metrics import Metrics
-from peerloom._subscriptions import QUEUE_BOUND
+from peerloom._subscriptions import PATIENT_BOUND, QUEUE_BOUND
 from peerloom.testing import Nodes, no_leaks, until
 from peerloom_gossipsub import (
     Gossipsub,
@@ -19,6 +19,7 @@ from peerloom_gossipsub import (
     NoPeersSubscribedToTopic,
     Verdict,
 )
+from peerloom_gossipsub._delivery import _SPARE
 from peerloom_gossipsub._meters import Meters
 
 LIMIT_SECONDS = 30.0
@@ -82,6 +83,22 @@ async def test_a_subscriber_that_never_reads_holds_nobody_for_long_and_is_told()
                 assert isinstance(missed, Lagged)
                 assert missed.count == TOTAL - QUEUE_BOUND
             assert (await counts(ben))["message given to a slow subscriber"] > 0
+
+
+async def test_what_a_slow_subscriber_still_gets_is_not_counted_as_lost():
+    assert _SPARE == QUEUE_BOUND - PATIENT_BOUND
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            hasty = {"slow_subscriber_seconds": 0.05, "max_pending_messages": 10}
+            ann, ben = await pair(nodes, **hasty)
+            heard = nodes.record(ben, Message)
+            async with ben.client.events(Message) as slow:
+                await publish_all(ann, PATIENT_BOUND + 100)
+                for _ in range(PATIENT_BOUND + 100):
+                    await heard.next(Message, within=LIMIT_SECONDS)
+                for number in range(PATIENT_BOUND + 100):
+                    assert (await anext(slow)).data == number.to_bytes(4, "big")
+            assert "message given to a slow subscriber" not in await counts(ben)
 
 
 async def test_validators_that_fail_are_counted_by_cause():

@@ -11,12 +11,14 @@ from peerloom import ConfigError, Multiaddr, NetworkConfig
 from peerloom.plugin import ConnectionInfo, Role
 from peerloom.testing import Nodes, SimulatedNetwork, no_leaks, until
 from peerloom_gossipsub import Gossipsub, GossipsubConfig, ScoreParams
-from peerloom_gossipsub._actions import Version
+from peerloom_gossipsub._actions import Verdict, Version
 from peerloom_gossipsub._holding import FRESH_SECONDS, Holding
 from peerloom_gossipsub._ips import IpTable
 from peerloom_gossipsub._plugin import plugin
+from peerloom_gossipsub._wishes import Wishes
 from tests.gossipsub.alone import Alone
 from tests.gossipsub.peers import peer
+from tests.gossipsub.simulated import simulate
 
 NUMBERS = count(1)
 
@@ -36,8 +38,15 @@ def connection(address, *, relayed=False):
     )
 
 
-def held(alone, numbers, explicit=(), most=64):
-    holding = Holding(alone.router, [peer(each) for each in explicit], most, lambda: alone.now)
+def holding_of(alone, explicit=(), most=64, waiting=0):
+    config = GossipsubConfig(explicit_peers=[peer(each) for each in explicit], max_held_peers=most)
+    wishes = Wishes()
+    wishes.waiting = waiting
+    return Holding(alone.router, wishes, config, lambda: alone.now)
+
+
+def held(alone, numbers, **settings):
+    holding = holding_of(alone, **settings)
     return {each for each in numbers if peer(each) in holding}
 
 
@@ -63,9 +72,45 @@ def test_explicit_peers_are_held_and_those_that_share_nothing_are_not():
     assert held(alone, range(6), explicit=[5], most=0) >= {5}
 
 
+def test_peers_that_are_published_to_are_held_for_a_minute_with_flooding_and_without():
+    for flooding in (True, False):
+        alone = Alone(flood_publish=flooding)
+        alone.peers(1, 2)
+        alone.peers(3, topic="another")
+        assert held(alone, range(4)) == set()
+        alone.publish()
+        assert held(alone, range(4)) == {1, 2}
+        alone.beat(61)
+        assert held(alone, range(4)) == set()
+
+
+def test_who_brings_messages_is_held_for_a_minute():
+    alone = Alone()
+    alone.subscribe()
+    alone.peers(1)
+    alone.peers(2, 3, topic=None)
+    alone.accept(alone.bring(2))
+    alone.accept(alone.bring(3, b"bad"), Verdict.REJECT)
+    assert held(alone, range(4)) == {1, 2}
+    alone.beat(61)
+    assert held(alone, range(4)) == {1}
+
+
+def test_who_may_still_subscribe_is_held_while_that_is_waited_for_or_a_topic_has_nobody():
+    alone = Alone()
+    alone.peers(1, 2, topic=None)
+    assert held(alone, range(3)) == set()
+    assert held(alone, range(3), waiting=1) == {1, 2}
+    assert len(held(alone, range(3), waiting=1, most=1)) == 1
+    alone.subscribe()
+    assert held(alone, range(3)) == {1, 2}
+    alone.peers(1)
+    assert held(alone, range(3)) == {1}
+
+
 def test_who_is_held_is_chosen_anew_after_a_while():
     alone = Alone()
-    holding = Holding(alone.router, (), 64, lambda: alone.now)
+    holding = holding_of(alone)
     alone.subscribe()
     assert peer(1) not in holding
     alone.peers(1)
@@ -100,6 +145,40 @@ def test_connections_beyond_the_bound_are_closed_and_messages_still_reach_all():
     assert max(left) < 8
     assert min(left) >= 1
     assert sent == left[0]
+
+
+def test_a_publisher_that_does_not_subscribe_keeps_its_subscriber(anyio_backend_name):
+    async def scenario(network):
+        ann, ben = [await network.node(plugins=["gossipsub"]).start() for _ in range(2)]
+        at_ann, at_ben = Gossipsub(ann.client), Gossipsub(ben.client)
+        await at_ben.subscribe("news")
+        await ann.dial(ben)
+        await at_ann.wait_for_peers("news")
+        for number in range(5):
+            assert (await at_ann.publish("news", bytes([number]))).sent == 1
+            await anyio.sleep(50)
+        await anyio.sleep(120)
+        assert await ann.client.connections() == ()
+
+    simulate(anyio_backend_name, scenario)
+
+
+def test_who_waits_for_peers_does_not_wait_in_vain(anyio_backend_name):
+    async def scenario(network):
+        ann, ben = [await network.node(plugins=["gossipsub"]).start() for _ in range(2)]
+        at_ann, at_ben = Gossipsub(ann.client), Gossipsub(ben.client)
+        await ann.dial(ben)
+        await at_ben.subscribe("weather")
+
+        async def subscribe_later():
+            await anyio.sleep(300)
+            await at_ben.subscribe("news")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(subscribe_later)
+            assert await at_ann.wait_for_peers("news") == (ben.peer_id,)
+
+    simulate(anyio_backend_name, scenario)
 
 
 @pytest.mark.parametrize(

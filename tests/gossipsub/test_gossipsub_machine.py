@@ -298,8 +298,8 @@ class Routers(RuleBasedStateMachine):
             fanouts = node.router._publishing._fanout
             assert not set(fanouts) & set(node.router.mesh_sizes())
             for topic, fanout in fanouts.items():
-                assert len(fanout.peers) <= self.wanted
-                assert set(fanout.peers) <= set(node.router.subscribed_peers(topic)) - {EXPLICIT}
+                assert len(fanout) <= self.wanted
+                assert set(fanout) <= set(node.router.subscribed_peers(topic)) - {EXPLICIT}
 
     @precondition(lambda self: hasattr(self, "network"))
     @invariant()

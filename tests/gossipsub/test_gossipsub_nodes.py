@@ -78,12 +78,12 @@ async def test_a_validator_decides_what_is_heard():
     with anyio.fail_after(LIMIT_SECONDS):
         async with no_leaks(), Nodes() as nodes:
             (ann, _), (at_ann, at_ben), (_, heard) = await meshed(nodes, 2)
-            assert await at_ben.peer_score(ann.peer_id) == 0
+            assert await at_ben.peer_scores() == {ann.peer_id: 0}
             async with at_ben.validate("news", judge):
                 await at_ann.publish("news", b"bad")
                 await at_ann.publish("news", b"good")
                 assert (await heard.next(Message)).data == b"good"
-            assert await at_ben.peer_score(ann.peer_id) < 0
+            assert (await at_ben.peer_scores())[ann.peer_id] < 0
 
 
 async def test_a_validator_that_fails_or_never_answers_has_ignored_the_message():
@@ -147,7 +147,11 @@ async def test_a_graft_by_hand_makes_a_mesh_and_bytes_that_are_no_rpc_end_the_st
 async def test_a_peer_that_does_not_read_is_skipped_and_told_of():
     with anyio.fail_after(LIMIT_SECONDS):
         async with no_leaks(), Nodes() as nodes:
-            bounds = {"slow_peer_seconds": 0.2, "max_queue_bytes": 500_000}
+            bounds = {
+                "slow_peer_seconds": 0.2,
+                "max_queue_bytes": 500_000,
+                "max_message_bytes": 500_000,
+            }
             client, foreign, _, heard = await beside_a_foreigner(nodes, **bounds)
             await foreign.stream(0)
             skipped = 0
@@ -163,7 +167,8 @@ async def test_a_peer_that_does_not_read_is_skipped_and_told_of():
 async def test_many_who_wait_for_a_slow_peer_all_get_their_turn():
     with anyio.fail_after(LIMIT_SECONDS):
         async with no_leaks(), Nodes() as nodes:
-            client, foreign, _, _ = await beside_a_foreigner(nodes, max_queue_bytes=200_000)
+            bounds = {"max_queue_bytes": 200_000, "max_message_bytes": 200_000}
+            client, foreign, _, _ = await beside_a_foreigner(nodes, **bounds)
             ear = Ear(await foreign.stream(0))
             answers = []
 

@@ -74,6 +74,21 @@ def test_what_cannot_be_published_says_why_and_changes_nothing():
         router.publish()
 
 
+def test_where_nobody_gets_a_message_the_error_says_why():
+    router = Alone()
+    with pytest.raises(NoPeersSubscribedToTopic, match="nobody is connected that speaks") as none:
+        router.publish()
+    router.peers(1, 2, topic="another")
+    with pytest.raises(NoPeersSubscribedToTopic, match="2 connected, none of them") as some:
+        router.publish()
+    router.peers(3)
+    router.router.set_peer_score(peer(3), -51)
+    with pytest.raises(NoPeersSubscribedToTopic, match="1 subscribed, all with scores") as bad:
+        router.publish()
+    told = [(each.value.connected, each.value.subscribed) for each in (none, some, bad)]
+    assert told == [(0, 0), (2, 0), (3, 1)]
+
+
 def test_a_declined_message_is_published_without_being_sent():
     router = Alone()
     router.peers(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import base58
 import pytest
 
 from peerloom import Event, NodeClosed
@@ -14,14 +15,22 @@ LIMIT_SECONDS = 20.0
 CONTEXT = "3TgfyRf8LoDcKRZzXVgUkDdWfMPt3cBXhYwLqzZXyNwr"
 
 
-class ContextId:
-    def __str__(self):
-        return CONTEXT
-
-
 def test_the_topic_of_a_context_is_the_text_of_its_id():
     assert context_topic(CONTEXT) == CONTEXT
-    assert context_topic(ContextId()) == CONTEXT
+    assert context_topic(base58.b58decode(CONTEXT)) == CONTEXT
+    assert context_topic(bytes(32)) == 32 * "1"
+
+
+@pytest.mark.parametrize("wrong", [None, 7, object()])
+def test_what_is_no_context_id_has_no_topic(wrong):
+    with pytest.raises(TypeError, match="a context id is text or 32 bytes, not"):
+        context_topic(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", b"", bytes(31), CONTEXT.encode()])
+def test_a_context_id_is_not_empty_and_its_bytes_are_so_many(wrong):
+    with pytest.raises(ValueError, match="a context id"):
+        context_topic(wrong)
 
 
 async def test_members_of_a_context_meet_in_the_topic_of_its_id():
@@ -30,7 +39,7 @@ async def test_members_of_a_context_meet_in_the_topic_of_its_id():
             ann, ben, stranger = await nodes(3)
             await nodes.connect(ann, ben, stranger)
             heard = nodes.record(ben, Message)
-            await Gossipsub(ben.client).subscribe(context_topic(ContextId()))
+            await Gossipsub(ben.client).subscribe(context_topic(base58.b58decode(CONTEXT)))
             await Gossipsub(stranger.client).subscribe(context_topic("another"))
             assert await Gossipsub(ann.client).wait_for_peers(CONTEXT) == (ben.peer_id,)
             published = await Gossipsub(ann.client).publish(context_topic(CONTEXT), b"to members")

@@ -15,9 +15,10 @@ from __future__ import annotations
 from ._actions import Verdict
 from ._client import Gossipsub
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
-    PeerScore,
+    PeerScores,
     Publish,
     Published,
     SetPeerScore,
@@ -33,6 +34,7 @@ from ._errors import (
     MessageTooLarge,
     NoPeersSubscribedToTopic,
     PublishError,
+    TopicHasValidator,
     TopicTooLong,
 )
 from ._events import (
@@ -48,6 +50,7 @@ from ._protocols import PROTOCOLS
 from ._score_params import ScoreParams, Thresholds, TopicScore
 from ._signing import SigningPolicy
 from ._topics import context_topic
+from ._wishes import Wish
 
 __all__ = [
     "PROTOCOLS",
@@ -55,13 +58,14 @@ __all__ = [
     "Duplicate",
     "Gossipsub",
     "GossipsubConfig",
+    "HoldPeers",
     "MeshPeers",
     "MeshStats",
     "Message",
     "MessageTooLarge",
     "Messages",
     "NoPeersSubscribedToTopic",
-    "PeerScore",
+    "PeerScores",
     "PeerSubscribed",
     "PeerUnsubscribed",
     "Publish",
@@ -76,11 +80,13 @@ __all__ = [
     "Subscribed",
     "SubscribedPeers",
     "Thresholds",
+    "TopicHasValidator",
     "TopicScore",
     "TopicTooLong",
     "Unsubscribe",
     "Unsubscribed",
     "Validator",
     "Verdict",
+    "Wish",
     "context_topic",
 ]

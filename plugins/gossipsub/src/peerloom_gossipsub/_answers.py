@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import logging
 from typing import TYPE_CHECKING
 
 from peerloom.plugin import TopicJoined, TopicLeft
 
 from ._actions import Priority, Send
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
-    PeerScore,
+    PeerScores,
     Publish,
     Published,
     SetPeerScore,
@@ -22,7 +23,6 @@ from ._commands import (
 )
 from ._errors import PublishError, check_topic
 from ._events import Subscribed, Unsubscribed
-from ._listeners import Listeners
 from ._signing import Publisher
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ._link import PeerLink
     from ._publishing import Publication
     from ._rpc import WireMessage
+    from ._wishes import Wish
+
+_LOG = logging.getLogger("peerloom.gossipsub")
 
 
 class Answers:
@@ -43,8 +46,9 @@ class Answers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ctx = engine.ctx
+        self._has_warned = False
         first = int(self._ctx.runtime.wall_time() * 1e9)
-        self._listeners = Listeners()
+        self._listeners = engine.wishes.listeners
         self._publisher = Publisher(self._ctx.identity, engine.config.signing, first)
 
     def command_handlers(self) -> list[CommandHandler]:
@@ -55,8 +59,9 @@ class Answers:
             Publish.handled_by(self._publish),
             MeshPeers.handled_by(self._mesh_peers),
             SubscribedPeers.handled_by(self._subscribed_peers),
+            HoldPeers.handled_by(self._hold_peers),
             MeshStats.handled_by(self._mesh_stats),
-            PeerScore.handled_by(self._peer_score),
+            PeerScores.handled_by(self._peer_scores),
             SetPeerScore.handled_by(self._set_peer_score),
             SetValidator.handled_by(self._set_validator),
         ]
@@ -66,7 +71,19 @@ class Answers:
         is_new = self._listeners.add(command.topic, command.by)
         if self._engine.router.subscribe(command.topic, self._engine.now()):
             self._tell(TopicJoined(command.topic), Subscribed(command.topic))
+            self._warn_of_many_topics()
         return is_new
+
+    def _warn_of_many_topics(self) -> None:
+        most = self._engine.config.max_topics_per_peer
+        if self._has_warned or len(self._engine.router.mesh_sizes()) <= most:
+            return
+        self._has_warned = True
+        _LOG.warning(
+            "subscribed to more than %d topics: peers whose max_topics_per_peer is no more will "
+            "not know of them all, so raise it there; some other implementations bound it, too",
+            most,
+        )
 
     async def _unsubscribe(self, command: Unsubscribe) -> bool:
         topic = command.topic
@@ -113,16 +130,17 @@ class Answers:
     async def _subscribed_peers(self, command: SubscribedPeers) -> tuple[PeerId, ...]:
         return tuple(self._engine.router.subscribed_peers(command.topic))
 
+    async def _hold_peers(self, _: HoldPeers) -> Wish:
+        return self._engine.wishes.wait_for_peers()
+
     async def _mesh_stats(self, _: MeshStats) -> Mapping[str, int]:
         return self._engine.router.mesh_sizes()
 
-    async def _peer_score(self, command: PeerScore) -> float:
-        return self._engine.router.peer_score(command.peer)
+    async def _peer_scores(self, _: PeerScores) -> Mapping[PeerId, float]:
+        return self._engine.router.peer_scores()
 
     async def _set_peer_score(self, command: SetPeerScore) -> None:
-        if not math.isfinite(command.score):
-            raise ValueError(f"the score of a peer must be finite, not {command.score}")
         self._engine.router.set_peer_score(command.peer, command.score)
 
-    async def _set_validator(self, command: SetValidator) -> None:
-        self._engine.validation.set_validator(command.topic, command.validator)
+    async def _set_validator(self, command: SetValidator) -> Wish:
+        return self._engine.wishes.validate(command.topic, command.validator)

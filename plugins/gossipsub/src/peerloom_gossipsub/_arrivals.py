@@ -106,6 +106,8 @@ class Arrivals:
             state.deliveries.reject(message_id, topic, arrival.bringers, now)
         if verdict is not Verdict.ACCEPT:
             return
+        if first := state.peers.get(arrival.bringers[0]):
+            first.brought_at = now
         state.deliveries.accept(message_id, topic, arrival.bringers, now)
         if topic not in self._meshes:
             state.counts["message of a topic left"] += 1

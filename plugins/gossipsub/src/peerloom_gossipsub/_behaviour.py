@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from peerloom.plugin import CommandHandler, ConnectionInfo, EventHandler, PluginContext
 
+    from ._wishes import Wishes
+
 
 class GossipsubBehaviour(Behaviour):
     """Serves the streams of others, hears who comes and goes, and keeps time."""
 
-    def __init__(self, ctx: PluginContext) -> None:
+    def __init__(self, ctx: PluginContext, wishes: Wishes) -> None:
         self._ctx = ctx
-        self._engine = Engine(ctx)
+        self._engine = Engine(ctx, wishes)
         self._answers = Answers(self._engine)
         config, router = self._engine.config, self._engine.router
-        self._holding = Holding(
-            router, config.explicit_peers, config.max_held_peers, self._engine.now
-        )
+        self._holding = Holding(router, wishes, config, self._engine.now)
         self._reception = Reception(self._engine)
         self._meters = Meters(ctx.metrics)
         inbound = InboundProtocol(
@@ -43,6 +43,7 @@ class GossipsubBehaviour(Behaviour):
 
     def start(self) -> None:
         """Begin the heartbeat, to verify and to deliver."""
+        self._engine.begin()
         self._ctx.spawn(self._engine.validation.run)
         self._ctx.spawn(self._engine.delivery.run)
         self._ctx.spawn(self._engine.news.run)
@@ -51,7 +52,7 @@ class GossipsubBehaviour(Behaviour):
     async def finish(self) -> None:
         """Send what is on its way, and end every stream."""
         self._engine.validation.finish()
-        await self._engine.links.finish()
+        await self._engine.finish()
 
     def event_handlers(self) -> list[EventHandler]:
         """What it hears."""
@@ -66,7 +67,7 @@ class GossipsubBehaviour(Behaviour):
         return self._answers.command_handlers()
 
     def keep_alive(self, connection: ConnectionInfo) -> bool:
-        """Whether the peer is explicit, in a mesh, or one of those that share a topic."""
+        """Whether the peer is explicit, in a mesh, or one of those that are of use."""
         return connection.peer in self._holding
 
     def status(self) -> Mapping[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from peerloom import NodeClosed
+from peerloom import NetworkClient, NodeClosed
 
 from ._commands import (
+    HoldPeers,
     MeshPeers,
     MeshStats,
-    PeerScore,
+    PeerScores,
     Publish,
     SetPeerScore,
     SetValidator,
@@ -24,7 +25,7 @@ from ._messages import Messages
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from peerloom import NetworkClient, PeerId
+    from peerloom import PeerId
 
     from ._commands import Published, Validator
 
@@ -38,6 +39,10 @@ class Gossipsub:
 
     def __init__(self, client: NetworkClient) -> None:
         """Use a node's gossipsub plugin; raises `NoHandler` if it has none."""
+        if not isinstance(client, NetworkClient):
+            raise TypeError(
+                f"Gossipsub needs a node's client, not {client!r}: write Gossipsub(node.client)"
+            )
         client.require(Publish)
         self._client = client
 
@@ -57,11 +62,12 @@ class Gossipsub:
         """Undo `subscribe`; gives whether there was one. Blocks of `messages` hear on."""
         return await self._client.call(Unsubscribe(topic))
 
-    async def publish(self, topic: str, data: bytes) -> Published:
+    async def publish(self, topic: str, data: bytes | bytearray | memoryview) -> Published:
         """Publish a message; returns when it is queued for every peer that it goes to.
 
         A peer whose queue stays full is skipped, and counted in the answer. Raises
-        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`.
+        `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`, and TypeError
+        for a topic that is no text or data that is no bytes.
         """
         return await self._client.call(Publish(topic, data))
 
@@ -74,30 +80,43 @@ class Gossipsub:
         return await self._client.call(SubscribedPeers(topic))
 
     async def wait_for_peers(self, topic: str, count: int = 1) -> tuple[PeerId, ...]:
-        """Wait until so many connected peers are subscribed to a topic, and give all that are."""
+        """Wait until so many connected peers are subscribed to a topic, and give all that are.
+
+        Meanwhile this node keeps its connections to those that are not, up to `max_held_peers`.
+        """
         async with self._client.events(PeerSubscribed) as news:
-            while len(peers := await self.subscribed_peers(topic)) < count:
-                if await anext(news, None) is None:
-                    raise NodeClosed("the node has stopped, so nobody will subscribe")
+            wish = await self._client.call(HoldPeers())
+            try:
+                while len(peers := await self.subscribed_peers(topic)) < count:
+                    if await anext(news, None) is None:
+                        raise NodeClosed("the node has stopped, so nobody will subscribe")
+            finally:
+                wish.end()
         return peers
 
     async def mesh_stats(self) -> Mapping[str, int]:
         """How many peers the mesh of each of this node's topics has."""
         return await self._client.call(MeshStats())
 
-    async def peer_score(self, peer: PeerId) -> float:
-        """What this node thinks of a peer; 0 where it has nothing to praise or blame."""
-        return await self._client.call(PeerScore(peer))
+    async def peer_scores(self) -> Mapping[PeerId, float]:
+        """The score of each connected peer that speaks gossipsub."""
+        return await self._client.call(PeerScores())
 
-    async def set_peer_score(self, peer: PeerId, score: float) -> None:
-        """Tell what the application thinks of a peer; 0 for nothing."""
+    async def set_peer_score(self, peer: PeerId | str, score: float) -> None:
+        """Tell what the application thinks of a peer, by a finite number; 0 for nothing.
+
+        Raises ValueError for text that is no peer id, and for a number that is not finite.
+        """
         await self._client.call(SetPeerScore(peer, score))
 
     @asynccontextmanager
     async def validate(self, topic: str, validator: Validator) -> AsyncGenerator[None, None]:
-        """Judge the topic's messages by an async function while the block lasts."""
-        await self._client.call(SetValidator(topic, validator))
+        """Judge the topic's messages by an async function while the block lasts.
+
+        Raises TypeError for one that is not async, and `TopicHasValidator` for a second one.
+        """
+        wish = await self._client.call(SetValidator(topic, validator))
         try:
             yield
         finally:
-            await self._client.call(SetValidator(topic, None))
+            wish.end()

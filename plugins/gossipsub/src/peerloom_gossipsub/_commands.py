@@ -1,4 +1,4 @@
-"""Commands that the gossipsub plugin answers."""
+"""Commands that the gossipsub plugin answers; wrong arguments raise where they are given."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from attrs import field, frozen
 from peerloom.plugin import Command, PeerId
 
 from ._actions import Verdict
+from ._arguments import as_bytes, as_peer, is_async, is_finite, is_topic
+from ._wishes import Wish
 
 if TYPE_CHECKING:
     from ._events import Message
@@ -41,7 +43,7 @@ class Subscribe(Command[bool]):
         by: which part of the application wants it; None stands for all that do not say.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
     by: object = None
 
 
@@ -54,7 +56,7 @@ class Unsubscribe(Command[bool]):
         by: as in `Subscribe`.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
     by: object = None
 
 
@@ -66,11 +68,11 @@ class Publish(Command[Published]):
 
     Attributes:
         topic: the topic; it need not be subscribed to.
-        data: the message.
+        data: the message: bytes, or what has them (bytearray, memoryview).
     """
 
-    topic: str
-    data: bytes
+    topic: str = field(validator=is_topic)
+    data: bytes = field(converter=as_bytes)
 
 
 @frozen
@@ -81,7 +83,7 @@ class MeshPeers(Command[tuple[PeerId, ...]]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
 
 
 @frozen
@@ -92,7 +94,12 @@ class SubscribedPeers(Command[tuple[PeerId, ...]]):
         topic: the topic.
     """
 
-    topic: str
+    topic: str = field(validator=is_topic)
+
+
+@frozen
+class HoldPeers(Command[Wish]):
+    """Keep connections to peers that may still subscribe, until the answer's `end`."""
 
 
 @frozen
@@ -101,14 +108,8 @@ class MeshStats(Command[Mapping[str, int]]):
 
 
 @frozen
-class PeerScore(Command[float]):
-    """What this node thinks of a peer: all parts of its score together.
-
-    Attributes:
-        peer: whom.
-    """
-
-    peer: PeerId
+class PeerScores(Command[Mapping[PeerId, float]]):
+    """The score of each connected peer that speaks gossipsub."""
 
 
 @frozen
@@ -116,24 +117,26 @@ class SetPeerScore(Command[None]):
     """Tell what the application thinks of a peer; 0 for nothing.
 
     Attributes:
-        peer: whom.
+        peer: whom; its text is taken, too.
         score: what is added to its score, times `application_weight`.
     """
 
-    peer: PeerId
-    score: float
+    peer: PeerId = field(converter=as_peer)
+    score: float = field(validator=is_finite)
 
 
 @frozen
-class SetValidator(Command[None]):
-    """Judge the messages of a topic by an async function; None accepts them all.
+class SetValidator(Command[Wish]):
+    """Judge the messages of a topic by an async function, until the answer's `end`.
 
-    A validator that raises, or is slower than `validation_seconds`, has ignored the message.
+    A validator that raises, answers with anything else than a `Verdict`, or is slower than
+    `validation_seconds`, has ignored the message. Raises `TopicHasValidator` where there is one,
+    and TypeError for one that is not async.
 
     Attributes:
         topic: the topic.
-        validator: async function that is given a `Message` and answers with a `Verdict`, or None.
+        validator: async function that is given a `Message` and answers with a `Verdict`.
     """
 
-    topic: str
-    validator: Validator | None = field(eq=False)
+    topic: str = field(validator=is_topic)
+    validator: Validator = field(eq=False, validator=is_async)

@@ -78,8 +78,9 @@ class GossipsubConfig:
         unsubscribe_backoff_seconds: the same when this node leaves the topic.
         idontwant_bytes: from this size on, peers are told at once not to send a message again.
         max_message_bytes: the largest message, with all that belongs to it.
-        max_held_peers: peers that share a topic and whose connections are kept open for that; all
-            of meshes and all explicit ones are.
+        max_held_peers: peers whose connections are kept open because they share a topic, are
+            published to, bring messages or may still subscribe; all of meshes and all explicit
+            ones are.
         max_topics_per_peer: topics of which this node remembers that a peer is subscribed.
         max_pending_bytes: messages that wait to be verified and judged; peers wait while it is
             more.
@@ -133,3 +134,9 @@ class GossipsubConfig:
             )
         if self.gossip_heartbeats > self.history_heartbeats:
             raise ConfigError("gossip_heartbeats must not be more than history_heartbeats")
+        for name in ("max_rpc_bytes", "max_queue_bytes", "max_pending_bytes"):
+            if (room := getattr(self, name)) < self.max_message_bytes:
+                raise ConfigError(
+                    f"{name} is {room}, and a message may have {self.max_message_bytes}: raise "
+                    f"it to that, or lower max_message_bytes"
+                )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Any, Final
 
 from peerloom import DialFailed
 from peerloom.plugin import Role
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ._actions import Action, Version
     from ._config import GossipsubConfig
     from ._rpc import Rpc
+    from ._wishes import Wishes
+
+MAX_TOLD_SCORES: Final = 64  # of many bad peers the worst
 
 
 class Engine:
@@ -42,9 +46,10 @@ class Engine:
         delivery: how the application gets them.
         news: how it gets to know who joins and leaves, at a pace that peers do not set.
         backlog: what is not done with.
+        wishes: what the application has asked for.
     """
 
-    def __init__(self, ctx: PluginContext) -> None:
+    def __init__(self, ctx: PluginContext, wishes: Wishes) -> None:
         self.ctx = ctx
         self.config: GossipsubConfig = ctx.config
         self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
@@ -55,11 +60,25 @@ class Engine:
         self.delivery = Delivery(ctx, self.losses, self._shrank, Message)
         self.news = Delivery(ctx, self.losses, self._shrank, PeerSubscribed, PeerUnsubscribed)
         self.backlog = Backlog(self.config, self.router, self.delivery, self.news)
-        self.validation = Validation(ctx, self.router, self.losses, self._done)
+        self.wishes = wishes
+        self.validation = Validation(ctx, self.router, wishes.validators, self.losses, self._done)
 
     def now(self) -> float:
         """The time that the router is told."""
         return self.ctx.runtime.now()
+
+    def begin(self) -> None:
+        """Take up what an earlier life of the plugin was asked for."""
+        for peer, score in self.wishes.scores.items():
+            self.router.set_peer_score(peer, score)
+        for topic in self.wishes.listeners.topics:
+            self.router.subscribe(topic, self.now())
+        self.act()
+
+    async def finish(self) -> None:
+        """Send what is on its way, and end every stream; another life may follow."""
+        self.wishes.scores = self.router.application_scores()
+        await self.links.finish()
 
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
         """A peer has sent an RPC over a connection."""
@@ -111,14 +130,22 @@ class Engine:
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""
+        bad = self._bad_scores()
         return {
             "meshes": self.router.mesh_sizes(),
+            "bad_scores": {str(peer): score for peer, score in bad.items()},
+            "graylisted": [str(peer) for peer in bad if self.router.is_graylisted(peer)],
             "peers": len(self.links),
             "pending_bytes": self.backlog.bytes,
             "unread_messages": len(self.delivery),
             "waiting_bytes": self.links.waiting_bytes,
             "counts": dict(self.losses + Counter(self.router.counts())),
         }
+
+    def _bad_scores(self) -> Mapping[PeerId, float]:
+        scores = self.router.peer_scores()
+        bad = [peer for peer, score in scores.items() if score < 0]
+        return {peer: scores[peer] for peer in nsmallest(MAX_TOLD_SCORES, bad, scores.__getitem__)}
 
     def _done(self) -> None:
         self._shrank()

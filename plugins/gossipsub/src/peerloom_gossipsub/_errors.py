@@ -1,4 +1,4 @@
-"""What `publish` raises, and `subscribe`."""
+"""What `publish` raises, and `subscribe`, and `validate`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ class NoPeersSubscribedToTopic(PublishError):
 
     Attributes:
         topic: the topic.
+        connected: how many connected peers speak gossipsub.
+        subscribed: how many of them are subscribed, with scores too bad to get messages.
     """
 
-    def __init__(self, topic: str) -> None:
-        super().__init__(f"no connected peer is subscribed to {topic!r}")
+    def __init__(self, topic: str, connected: int, subscribed: int) -> None:
+        super().__init__(_why_nobody_gets(topic, connected, subscribed))
         self.topic = topic
+        self.connected = connected
+        self.subscribed = subscribed
 
 
 class MessageTooLarge(PublishError):
@@ -54,6 +58,36 @@ class TopicTooLong(PublishError):
 
     def __init__(self, size: int) -> None:
         super().__init__(f"a topic of {size} bytes; at most {MAX_TOPIC_BYTES} can be told to peers")
+
+
+class TopicHasValidator(PeerloomError):
+    """The topic's messages are judged already: leave that block first, or let one judge it all.
+
+    Attributes:
+        topic: the topic.
+    """
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"messages of {topic!r} have a validator already: end that first, or let one do it all"
+        )
+        self.topic = topic
+
+
+def _why_nobody_gets(topic: str, connected: int, subscribed: int) -> str:
+    if subscribed:
+        return (
+            f"no peer gets messages of {topic!r}: {subscribed} subscribed, all with scores below "
+            "the publish threshold"
+        )
+    if connected:
+        return (
+            f"no connected peer is subscribed to {topic!r}: {connected} connected, none of them "
+            "subscribed (yet)"
+        )
+    return (
+        f"no connected peer is subscribed to {topic!r}: nobody is connected that speaks gossipsub"
+    )
 
 
 def check_topic(topic: str) -> None:

@@ -27,5 +27,10 @@ class Listeners:
             del self._of[topic]
         return True
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What somebody hears."""
+        return tuple(self._of)
+
     def __contains__(self, topic: str) -> bool:
         return topic in self._of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ._topic_counters import TopicCounters, decayed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from peerloom import PeerId
 
@@ -104,6 +104,10 @@ class PeerScores:
                 oldest = next(iter(self._application))
                 del self._application[oldest]
                 self._known.pop(oldest, None)
+
+    def application_scores(self) -> Mapping[PeerId, float]:
+        """All that is not 0 of that."""
+        return dict(self._application)
 
     def refresh(self, now: float) -> None:
         """Let the counters shrink by the time since the last call, and forget old records."""

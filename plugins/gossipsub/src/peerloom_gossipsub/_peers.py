@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import Factory, define
@@ -25,6 +26,7 @@ class PeerState:
         topics: to which it is subscribed.
         unwanted: messages that it has asked us not to send, with the heartbeat until which.
         announced_again_at: when our subscriptions were last repeated to it.
+        brought_at: when it was the first to bring a message last.
         subscription_changes: since the last heartbeat, as the following.
         ihave_rpcs: RPCs with IHAVE that it has sent.
         asked_ids: messages that we have asked it for.
@@ -37,6 +39,7 @@ class PeerState:
     topics: dict[str, None] = Factory(dict)
     unwanted: dict[MessageId, int] = Factory(dict)
     announced_again_at: float | None = None
+    brought_at: float = -inf
     subscription_changes: int = 0
     ihave_rpcs: int = 0
     asked_ids: int = 0

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from peerloom.plugin import ConfigSection, PluginInfo, hookimpl
 
 from ._behaviour import GossipsubBehaviour
 from ._config import GossipsubConfig
+from ._wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from peerloom.plugin import Behaviour, CommandHandler, EventHandler, PluginContext
+    from peerloom.plugin import Behaviour, CommandHandler, EventHandler, PluginContext, SwarmApi
 
 
 class GossipsubPlugin:
@@ -24,6 +26,7 @@ class GossipsubPlugin:
 
     def __init__(self) -> None:
         self._behaviours: dict[PluginContext, GossipsubBehaviour] = {}
+        self._wishes: WeakKeyDictionary[SwarmApi, Wishes] = WeakKeyDictionary()
 
     @hookimpl
     def peerloom_config_sections(self) -> list[ConfigSection]:
@@ -33,7 +36,8 @@ class GossipsubPlugin:
     @hookimpl
     def peerloom_setup(self, ctx: PluginContext) -> None:
         """Build the state of one life in one node."""
-        self._behaviours[ctx] = GossipsubBehaviour(ctx)
+        wishes = self._wishes.setdefault(ctx.swarm, Wishes())  # one swarm for all lives in a node
+        self._behaviours[ctx] = GossipsubBehaviour(ctx, wishes)
 
     @hookimpl
     def peerloom_behaviours(self, ctx: PluginContext) -> list[Behaviour]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import frozen
 
 from ._actions import Priority
 from ._errors import NoPeersSubscribedToTopic
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from ._mesh import Meshes
     from ._rpc import MessageId, WireMessage
     from ._state import RouterState
-
-
-@define
-class _Fanout:
-    peers: dict[PeerId, None]
-    published_at: float
 
 
 @frozen
@@ -49,14 +43,18 @@ class Publishing:
         self._state = state
         self._meshes = meshes
         self._gossip = gossip
-        self._fanout: dict[str, _Fanout] = {}
+        self._published_at: dict[str, float] = {}
+        self._fanout: dict[str, dict[PeerId, None]] = {}
 
     def publish(self, message: WireMessage, message_id: MessageId, now: float) -> Publication:
         """Send a new message; raises `NoPeersSubscribedToTopic`."""
         state = self._state
-        chosen = dict.fromkeys(self._recipients(message.topic, now))
+        chosen = dict.fromkeys(self._recipients(message.topic))
         if not chosen:
-            raise NoPeersSubscribedToTopic(message.topic)
+            members = state.peers.of_topic(message.topic)
+            raise NoPeersSubscribedToTopic(message.topic, len(state.peers), len(members))
+        if message.topic not in self._meshes:
+            self._published_at[message.topic] = now
         state.seen.add(message_id, now)
         state.cache.put(message_id, message)
         peers = tuple(peer for peer in chosen if not self._has(peer, message_id))
@@ -65,32 +63,27 @@ class Publishing:
 
     def end_fanout(self, topic: str) -> Sequence[PeerId]:
         """The topic is subscribed to: gives the peers that it had as one only published to."""
-        fanout = self._fanout.pop(topic, None)
-        return tuple(fanout.peers) if fanout else ()
+        self._published_at.pop(topic, None)
+        return tuple(self._fanout.pop(topic, ()))
 
     def remove(self, peer: PeerId, topic: str) -> None:
         """A peer has left a topic."""
         if fanout := self._fanout.get(topic):
-            fanout.peers.pop(peer, None)
+            fanout.pop(peer, None)
 
     def heartbeat(self, now: float) -> None:
         """Forget topics not published to for long, fill up the others, and tell of messages."""
-        old = [
-            topic
-            for topic, fanout in self._fanout.items()
-            if fanout.published_at + self._state.config.fanout_seconds <= now
-        ]
-        for topic in old:
-            del self._fanout[topic]
-        for topic, fanout in self._fanout.items():
-            self._fill(topic, fanout)
-            self._gossip.emit(topic, fanout.peers)
+        until = now - self._state.config.fanout_seconds
+        for topic in [topic for topic, at in self._published_at.items() if at <= until]:
+            self.end_fanout(topic)
+        for topic in self._fanout:
+            self._gossip.emit(topic, self._fill(topic))
 
     def topics(self) -> Sequence[str]:
         """The topics that are only published to."""
-        return tuple(self._fanout)
+        return tuple(self._published_at)
 
-    def _recipients(self, topic: str, now: float) -> Iterator[PeerId]:
+    def _recipients(self, topic: str) -> Iterator[PeerId]:
         members = self._state.peers.of_topic(topic)
         yield from (peer for peer in members if peer in self._state.explicit)
         if self._state.config.flood_publish:
@@ -100,16 +93,14 @@ class Publishing:
             yield from mesh
             yield from self._more(topic, mesh)  # a mesh that is still small must lose nothing
         else:
-            fanout = self._fanout.setdefault(topic, _Fanout({}, now))
-            fanout.published_at = now
-            self._fill(topic, fanout)
-            yield from fanout.peers
-            if not fanout.peers:
-                del self._fanout[topic]
+            yield from self._fill(topic)
 
-    def _fill(self, topic: str, fanout: _Fanout) -> None:
-        fanout.peers = {peer: None for peer in fanout.peers if self._may_get(peer)}
-        fanout.peers.update(dict.fromkeys(self._more(topic, tuple(fanout.peers))))
+    def _fill(self, topic: str) -> Sequence[PeerId]:
+        stay = [peer for peer in self._fanout.get(topic, ()) if self._may_get(peer)]
+        stay += self._more(topic, stay)
+        if stay or topic in self._fanout:
+            self._fanout[topic] = dict.fromkeys(stay)
+        return stay
 
     def _more(self, topic: str, chosen: Sequence[PeerId]) -> Sequence[PeerId]:
         others = [

@@ -118,7 +118,7 @@ class Router:
         if peer not in state.peers:
             state.counts["rpc of a stranger"] += 1
             return False
-        if self._is_graylisted(peer):
+        if self.is_graylisted(peer):
             state.counts["rpc of a graylisted peer"] += 1
             return False
         return True
@@ -130,7 +130,7 @@ class Router:
 
     def is_unwanted(self, arrival: Arrival) -> bool:
         """Whether all who have brought a message are graylisted by now: drop it unverified."""
-        return all(map(self._is_graylisted, arrival.bringers))
+        return all(map(self.is_graylisted, arrival.bringers))
 
     def dropped(self, arrival: Arrival) -> None:
         """An answer to `Verify`: nobody has looked."""
@@ -219,6 +219,19 @@ class Router:
         """What the application thinks of a peer; 0 for nothing."""
         self._state.scores.set_application_score(peer, score)
 
+    def application_scores(self) -> Mapping[PeerId, float]:
+        """What the application thinks of peers, but for those of whom it thinks nothing."""
+        return self._state.scores.application_scores()
+
+    def peer_scores(self) -> Mapping[PeerId, float]:
+        """The score of each connected peer."""
+        return {peer: self._state.score(peer) for peer in self._state.peers}
+
+    def is_graylisted(self, peer: PeerId) -> bool:
+        """Whether nothing of what a peer sends is looked at."""
+        state = self._state
+        return peer not in state.explicit and state.score(peer) < state.thresholds.graylist
+
     def peer_score(self, peer: PeerId) -> float:
         """What this node thinks of a peer."""
         return self._state.score(peer)
@@ -230,6 +243,21 @@ class Router:
     def subscribed_peers(self, topic: str) -> Sequence[PeerId]:
         """The connected peers that are subscribed to a topic."""
         return self._state.peers.of_topic(topic)
+
+    def published_topics(self) -> Sequence[str]:
+        """Topics published to within `fanout_seconds` that are not subscribed to."""
+        return self._publishing.topics()
+
+    def bringers(self, now: float) -> Sequence[PeerId]:
+        """Connected peers that have brought a message within `fanout_seconds`."""
+        since, peers = now - self._state.config.fanout_seconds, self._state.peers
+        return tuple(
+            peer for peer in peers if (known := peers.get(peer)) and known.brought_at >= since
+        )
+
+    def peers(self) -> Sequence[PeerId]:
+        """Connected peers that speak gossipsub."""
+        return tuple(self._state.peers)
 
     def mesh_sizes(self) -> Mapping[str, int]:
         """How many peers the mesh of each of our topics has."""
@@ -253,10 +281,6 @@ class Router:
     def pending_messages(self) -> int:
         """How many these are."""
         return len(self._arrivals)
-
-    def _is_graylisted(self, peer: PeerId) -> bool:
-        state = self._state
-        return peer not in state.explicit and state.score(peer) < state.thresholds.graylist
 
     def _on_subscription(self, peer: PeerId, known: PeerState, subscription: Subscription) -> None:
         topic = subscription.topic

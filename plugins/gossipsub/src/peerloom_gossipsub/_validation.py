@@ -15,7 +15,7 @@ from ._signing import InvalidMessage, Verifier
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from peerloom.plugin import PluginContext
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._router import Router
 
 MAX_ASKED: Final = 4096  # a task each, and a frame can hold more messages than a plugin may tasks
+_TOGETHER: Final = 64  # messages verified before what that leads to is done
 
 _LOG = logging.getLogger("peerloom.gossipsub")
 
@@ -36,10 +37,11 @@ class Validation:
         self,
         ctx: PluginContext,
         router: Router,
+        validators: Mapping[str, Validator],
         losses: Counter[str],
         done: Callable[[], None],
     ) -> None:
-        """`done` is called when the router has been told an answer."""
+        """Ask `validators`, by topic; `done` is called when the router has been told an answer."""
         self._ctx = ctx
         self._config: GossipsubConfig = ctx.config
         self._router = router
@@ -47,16 +49,10 @@ class Validation:
         self._done = done
         self._waiting = Verifications()
         self._verifier = Verifier(self._config.signing)
-        self._validators: dict[str, Validator] = {}
+        self._validators = validators
         self._asked = 0
         self._is_over = False
         self._answered = anyio.Event()
-
-    def set_validator(self, topic: str, validator: Validator | None) -> None:
-        """Judge the messages of a topic by this from now on."""
-        self._validators.pop(topic, None)
-        if validator is not None:
-            self._validators[topic] = validator
 
     async def run(self) -> None:
         """Verify what waits, in turns; what a turn leads to is done together, at its end."""
@@ -64,10 +60,12 @@ class Validation:
         while True:
             await self._waiting.wait()
             turn.begin()
+            verified = 0
             while self._waiting:
                 await self._wait_for_validators()
                 self._verify(self._waiting.pop())
-                if turn.is_over or not self._waiting:
+                verified += 1
+                if turn.is_over or verified % _TOGETHER == 0 or not self._waiting:
                     self._done()
                 await turn.rest()
 
@@ -105,16 +103,21 @@ class Validation:
             self._router.verified(arrival, author, self._ctx.runtime.now())
 
     async def _ask(self, validator: Validator, arrival: Arrival) -> None:
-        verdict = Verdict.IGNORE
+        verdict, topic = Verdict.IGNORE, arrival.message.topic
         try:
             with anyio.move_on_after(self._config.validation_seconds) as deadline:
-                verdict = Verdict(await validator(message_of(arrival)))
+                answer: object = await validator(message_of(arrival))
+                if isinstance(answer, Verdict):
+                    verdict = answer
+                else:
+                    self._losses["message whose validator failed"] += 1
+                    _LOG.error("the validator of %r answered %r: expected a Verdict", topic, answer)
             if deadline.cancelled_caught:
                 self._losses["message whose validator was too slow"] += 1
         except (Exception, anyio.get_cancelled_exc_class()):  # noqa: BLE001 - the application's code
             await checkpoint_if_cancelled()  # else it has awaited what somebody else cancelled
             self._losses["message whose validator failed"] += 1
-            _LOG.exception("the validator of %r failed", arrival.message.topic)
+            _LOG.exception("the validator of %r failed", topic)
         self._asked -= 1
         self._answered.set()
         self._finish(arrival, verdict)
