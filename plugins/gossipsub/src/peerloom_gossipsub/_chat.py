@@ -10,7 +10,7 @@ from peerloom import Lagged
 from peerloom.cli import passing_node, say, tell
 
 from ._client import Gossipsub
-from ._errors import PublishError
+from ._errors import PublishError, check_topic
 from ._events import Message, PeerSubscribed, PeerUnsubscribed
 from ._terminal import input_lines, short, shown
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 async def run_chat(config: NetworkConfig, topic: str, dial: Sequence[str]) -> None:
-    """Talk until the input ends."""
+    """Talk until the input ends; raises `TopicTooLong`."""
+    check_topic(topic)
     async with passing_node(config, dial) as node, _news(node) as news:
         chat = Chat(node, topic)
         await chat.join()

@@ -64,7 +64,8 @@ class Unsubscribe(Command[bool]):
 class Publish(Command[Published]):
     """Publish a message; answered when it is queued for every peer that it goes to.
 
-    Raises `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong`, `Duplicate`.
+    Raises `NoPeersSubscribedToTopic`, `MessageTooLarge`, `TopicTooLong` and, where ids are made of
+    the data, `Duplicate`.
 
     Attributes:
         topic: the topic; it need not be subscribed to.
