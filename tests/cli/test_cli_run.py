@@ -101,12 +101,31 @@ def test_run_dials_a_peer_that_is_not_there_until_it_is(tmp_path: Path) -> None:
 
 def test_run_that_cannot_dial_says_so_and_lives_on(tmp_path: Path) -> None:
     nobody = f"/ip4/127.0.0.1/tcp/{free_port()}"
-    with running(
-        tmp_path, "run", "--listen", LOOPBACK, "--dial", nobody, "--dial", "nonsense"
-    ) as node:
+    with running(tmp_path, "run", "--listen", LOOPBACK, "--dial", nobody) as node:
         assert "cannot connect" in node.line_with(f"--dial {nobody}")
-        node.line_with("--dial nonsense")
         assert node.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("command", [("run",), ("sub", "news")], ids=lambda words: words[0])
+@pytest.mark.parametrize("target", ["localhost:4001", f"{LOOPBACK}/p2p/12D3KooWC5NPr3K9u", ""])
+def test_a_dial_of_what_is_no_address_is_a_wrong_use(
+    tmp_path: Path, command: tuple[str, ...], target: str
+) -> None:
+    done = peerloom(tmp_path, *command, "--listen", LOOPBACK, "--dial", target)
+    assert done.returncode == 2
+    assert (
+        f"'--dial': expected an address such as /ip4/192.0.2.1/tcp/2428/p2p/…, found {target!r}"
+        in (done.stderr)
+    )
+
+
+@pytest.mark.parametrize("command", [("run",), ("sub", "news")], ids=lambda words: words[0])
+def test_a_dial_of_the_node_itself_is_a_wrong_use(tmp_path: Path, command: tuple[str, ...]) -> None:
+    peerloom(tmp_path, "init")
+    own = f"{LOOPBACK}/p2p/{peerloom(tmp_path, 'id').stdout.strip()}"
+    done = peerloom(tmp_path, *command, "--listen", LOOPBACK, "--dial", own)
+    assert done.returncode == 2
+    assert f"'--dial': {own} is this node itself" in done.stderr
 
 
 def test_run_of_a_second_node_on_one_data_folder_is_refused(tmp_path: Path) -> None:

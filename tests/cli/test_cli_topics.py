@@ -152,8 +152,39 @@ def test_publishing_to_peers_of_other_topics_says_what_to_do(tmp_path: Path) -> 
         to = ("--dial", address_of(sub, "listening on"))
         done = peerloom(tmp_path / "pub", "pub", "nwes", "-m", "hello", *to, "--wait", "2")
         assert done.returncode == 1
-        assert "none of 1 connected peers has subscribed to 'nwes' within 2 s" in done.stderr
+        waits, fails = done.stderr.splitlines()
+        assert waits == "connected to 1 peer; waiting for one that is subscribed to 'nwes'"
+        assert "connected to 1 peer, but to none that has subscribed to 'nwes' within 2 s" in fails
         assert sub.end(signal.SIGTERM) == 0
+
+
+def test_a_line_that_is_too_large_is_told_and_the_rest_is_published(tmp_path: Path) -> None:
+    with running(tmp_path / "sub", "sub", "news", *LOOPBACK, "--count", "2") as sub:
+        to = ("--dial", address_of(sub, "listening on"))
+        lines = "one\n" + "x" * 2**21 + "\nthree\n"
+        done = peerloom(tmp_path / "pub", "pub", "news", *to, input=lines)
+        assert done.returncode == 1
+        told, sum_ = done.stderr.splitlines()
+        assert told.startswith("line 2 is not published: a message of 2")
+        assert sum_ == "peerloom: not published: 1 of 3 lines"
+        assert sub.end() == 0
+    assert sub.said == ["one", "three"]
+
+
+@pytest.mark.parametrize("command", ["pub", "sub", "chat"])
+def test_a_topic_that_is_too_long_is_refused_and_not_shown(tmp_path: Path, command: str) -> None:
+    done = peerloom(tmp_path, command, "x" * 5000, *LOOPBACK, input="")
+    assert done.returncode == 1
+    assert done.stderr == "peerloom: a topic of 5000 bytes; at most 1024 can be told to peers\n"
+
+
+@backends
+def test_publishing_that_is_interrupted_says_so_by_its_status(
+    tmp_path: Path, backend: tuple[str, ...]
+) -> None:
+    with running(tmp_path, "pub", "news", "-m", "hello", *LOOPBACK, *backend) as pub:
+        pub.line_with("connected to 0 peers; waiting for one that is subscribed to 'news'")
+        assert pub.end(signal.SIGINT) == 128 + signal.SIGINT
 
 
 def test_without_the_plugin_in_the_node_a_topic_cannot_be_used(tmp_path: Path) -> None:
@@ -163,3 +194,19 @@ def test_without_the_plugin_in_the_node_a_topic_cannot_be_used(tmp_path: Path) -
     assert done.returncode == 1
     assert "gossipsub" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("peerloom: ")
+
+
+@pytest.mark.parametrize("name", ["chat", "pub", "sub"])
+def test_a_topic_that_is_too_long_is_told_of_in_a_line(tmp_path: Path, name: str) -> None:
+    done = peerloom(tmp_path, name, "t" * 2000, *LOOPBACK, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("peerloom: a topic of 2000 bytes")
+
+
+def test_a_chat_whose_input_is_closed_ends_at_once(tmp_path: Path) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *command("chat", "news", *LOOPBACK)]
+    done = subprocess.run(
+        shell, check=False, capture_output=True, text=True, timeout=60, env=environment(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr

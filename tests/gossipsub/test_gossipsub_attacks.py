@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from peerloom import KeyPair, StreamError
-from peerloom_gossipsub import Message, SigningPolicy
+from peerloom import KeyPair, Lagged, StreamError
+from peerloom_gossipsub import Message, PeerSubscribed, PeerUnsubscribed, SigningPolicy
 from peerloom_gossipsub._decode import decode_message
 from peerloom_gossipsub._encode import encode_message, encode_rpc, encode_signature, framed
 from peerloom_gossipsub._gossip import MAX_ASKED_IDS, MAX_IHAVE_RPCS, RETRANSMISSIONS
@@ -300,6 +300,28 @@ def test_a_peer_that_takes_no_streams_is_not_talked_to_in_vain(anyio_backend):
             waiting = (await report(scene.node))["waiting_bytes"]
             await beats(100)
             assert (await report(scene.node))["waiting_bytes"] == waiting > 0
+
+    simulate(anyio_backend, scenario)
+
+
+@pytest.mark.parametrize("foes", [1, 6])
+def test_a_flood_of_subscriptions_neither_ends_the_plugin_nor_drowns_messages(anyio_backend, foes):
+    topics = [f"topic {number}" for number in range(1000)]
+    words = [Subscription(each, flag) for flag in (True, False) for each in topics]
+
+    async def scenario(network):
+        async with attacked(network) as scene:
+            flooders = [await Foreigner.beside(network, scene.node) for _ in range(foes)]
+            await beats(1)
+            async with scene.node.client.events(Message, PeerSubscribed, PeerUnsubscribed) as news:
+                for flooder in flooders:
+                    await flooder.say(subscriptions=words)
+                await scene.friend.publish("news", b"in a flood")
+                seen: list[bytes | None] = []
+                while b"in a flood" not in seen or seen.count(None) < foes * len(words):
+                    event = await anext(news)
+                    assert not isinstance(event, Lagged)
+                    seen.append(event.data if isinstance(event, Message) else None)
 
     simulate(anyio_backend, scenario)
 

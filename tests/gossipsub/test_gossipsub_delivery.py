@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+
 import anyio
 import pytest
 
@@ -119,6 +122,47 @@ async def test_validators_that_fail_are_counted_by_cause():
             assert counted["message whose validator was too slow"] == 1
             assert counted["message reject"] == 1
             assert counted["message accept"] == 1
+
+
+async def test_a_validator_that_answers_with_no_verdict_has_failed_and_the_plugin_lives():
+    async def judge(message):
+        return Verdict.ACCEPT if message.data == b"last" else None
+
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            ann, ben = await pair(nodes)
+            heard = nodes.record(ben, Message)
+            async with Gossipsub(ben.client).validate("news", judge):
+                for data in (b"first", b"last"):
+                    await Gossipsub(ann.client).publish("news", data)
+                assert (await heard.next(Message)).data == b"last"
+            counted = await counts(ben)
+            assert counted["message whose validator failed"] == counted["message ignore"] == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_validator_that_awaits_what_was_cancelled_has_ignored_the_message(anyio_backend):
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    async def judge(_):
+        await gone
+
+    with anyio.fail_after(LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            ann, ben = await pair(nodes)
+            async with Gossipsub(ben.client).validate("news", judge):
+                await Gossipsub(ann.client).publish("news", b"hello")
+                await until(lambda: counts(ben), lambda seen: seen.get("message ignore") == 1)
+            assert (await report(ben))["pending_bytes"] == 0
+
+
+async def test_a_score_is_a_number():
+    async with no_leaks(), Nodes() as nodes:
+        [node] = await nodes()
+        for score in (math.nan, math.inf):
+            with pytest.raises(ValueError, match="finite"):
+                await Gossipsub(node.client).set_peer_score(node.peer_id, score)
 
 
 async def test_own_messages_that_are_refused_are_counted_by_cause():

@@ -36,22 +36,25 @@ def test_what_was_taken_in_comes_out_once_in_order_control_first(steps, bound):
             for frame in pulled:
                 first = next(each for each in Priority if waiting[each])
                 assert frame == framed(waiting[first].pop(0))
-        rest = sum(len(frame) for each in (DATA, GOSSIP) for frame in waiting[each])
+        data = sum(map(len, waiting[DATA]))
         assert queue.bytes == sum(len(frame) for each in waiting.values() for frame in each)
-        assert rest <= max(bound, 240)
+        assert data <= max(bound, 240)
+        assert data + sum(map(len, waiting[GOSSIP])) <= 2 * max(bound, 240)
         assert len(queue) == sum(map(len, waiting.values()))
 
 
-def test_gossip_leaves_room_for_data_and_is_refused_first():
+def test_gossip_takes_no_room_from_data_and_is_refused_first():
     queue = OutboundQueue(1000)
     while queue.offer(GOSSIP, [bytes(100)], 0):
         pass
 
-    assert queue.bytes == 200
-    assert queue.offer(DATA, [bytes(800)], 0)
+    assert queue.bytes == 1000
+    assert queue.offer(DATA, [bytes(1000)], 0)
     assert not queue.offer(DATA, [bytes(1)], 0)
     assert queue.offer(CONTROL, [bytes(1000)], 0)
-    assert queue.refused == {GOSSIP: 1, DATA: 1}
+    assert queue.pull(2000) == [framed(bytes(1000))] * 2
+    assert not queue.offer(GOSSIP, [bytes(100)], 0)
+    assert queue.refused == {GOSSIP: 2, DATA: 1}
 
 
 def test_a_frame_larger_than_the_queue_is_taken_when_nothing_else_waits():

@@ -119,10 +119,26 @@ def test_what_only_an_earlier_life_has_told_is_doubted_until_its_connection_ends
     lives = Lives()
     lives.told(PEER, 1, [], ["a", "b"])
     lives.told(PEER, 5, ["a", "b"], ["b", "c"])
-    lives.told(PEER, 1, ["a", "b", "c"], ["d"])
     assert not lives.ended(PEER, 3)
     assert set(lives.ended(PEER, 1)) == {"a"}
     assert not lives.ended(PEER, 5)
+
+
+def test_nothing_is_doubted_of_a_life_that_speaks_over_both_connections():
+    lives = Lives()
+    lives.told(PEER, 1, [], ["a", "b"])
+    lives.told(PEER, 5, ["a", "b"], ["c"])  # rust-libp2p takes whichever connection is free
+    lives.heard(PEER, 5)
+    lives.heard(PEER, 1)
+    assert not lives.ended(PEER, 1)
+
+
+def test_nothing_ends_with_the_newer_of_two_connections():
+    lives = Lives()
+    lives.told(PEER, 1, [], ["a", "b"])
+    lives.told(PEER, 5, ["a", "b"], ["c"])
+    assert not lives.ended(PEER, 5)
+    assert not lives.ended(PEER, 1)
 
 
 def test_a_peer_that_has_gone_comes_as_a_new_one():

@@ -83,7 +83,8 @@ class DataFolderInUse(PeerloomError):
     def __init__(self, folder: str, holder: str) -> None:
         super().__init__(
             f"the data folder {folder} is in use by {holder}: two nodes must never share an "
-            "identity. Stop that one, or name another folder with data_folder"
+            "identity. Stop that one, or name another folder by data_folder, "
+            "or by --data in a terminal"
         )
         self.folder = folder
 

@@ -28,7 +28,7 @@ from ._cli._options import (
     settings_of,
 )
 from ._cli._output import say, say_json, tell
-from ._cli._running import run_until_signal
+from ._cli._running import exit_status, run_until_signal
 from ._cli._settings import Settings
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Listen",
     "Settings",
     "Trio",
+    "exit_status",
     "listening_node",
     "passing_node",
     "run_until_signal",

@@ -14,7 +14,7 @@ from peerloom._errors import DataFolderInUse
 from peerloom._node import Node
 
 from ._output import tell
-from ._targets import stay_connected
+from ._targets import refuse_own, stay_connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -64,6 +64,7 @@ async def passing_node(
             tell(f"{error}; so this runs under an identity that lasts until it ends")
             config = evolve(config, data_folder=None, identity=None)
             node = await stack.enter_async_context(listening_node(config, plugins))
+        refuse_own(node, dial)
         tasks = await stack.enter_async_context(Background())
         for address in dial:
             tasks.start_soon(stay_connected, node.client, address)

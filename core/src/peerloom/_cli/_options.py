@@ -7,6 +7,15 @@ import typer
 
 from ._settings import Settings
 
+
+def _checked_targets(targets: list[str] | None) -> list[str] | None:
+    from ._targets import check_target
+
+    for target in targets or ():
+        check_target(target)
+    return targets
+
+
 Trio = Annotated[bool, typer.Option("--trio", help="Run on trio instead of asyncio.")]
 Listen = Annotated[
     list[str] | None,
@@ -22,6 +31,7 @@ DialAddresses = Annotated[
     typer.Option(
         "--dial",
         metavar="ADDRESS",
+        callback=_checked_targets,
         help="Connect to this peer and stay connected; may be given again.",
     ),
 ]

@@ -59,15 +59,17 @@ async def _run(config: "NetworkConfig", dial: tuple[str, ...], *, quiet: bool) -
     from peerloom._background import Background
 
     from ._nodes import listening_node
-    from ._targets import stay_connected
+    from ._targets import refuse_own, stay_connected
 
-    async with listening_node(config) as node, Background() as tasks:
-        _introduce(node)
-        if not quiet:
-            await tasks.start(_tell_events, node.client)
-        for address in dial:
-            tasks.start_soon(stay_connected, node.client, address)
-        await anyio.sleep_forever()
+    async with listening_node(config) as node:
+        refuse_own(node, dial)
+        async with Background() as tasks:
+            _introduce(node)
+            if not quiet:
+                await tasks.start(_tell_events, node.client)
+            for address in dial:
+                tasks.start_soon(stay_connected, node.client, address)
+            await anyio.sleep_forever()
 
 
 def _introduce(node: "Node") -> None:

@@ -4,16 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
 from multiaddr import Multiaddr
 
+from peerloom._addresses import split_peer
 from peerloom._errors import DialFailed, NoHandler, PeerloomError
+from peerloom._peer_id import PeerId
 
 from ._output import one_line, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from peerloom._client import NetworkClient
     from peerloom._endpoint import ConnectionInfo
-    from peerloom._peer_id import PeerId
+    from peerloom._node import Node
+
+
+def check_target(text: str) -> None:
+    """Raise `typer.BadParameter` unless it is an address, or a peer id."""
+    try:
+        _peer_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            "expected an address such as /ip4/192.0.2.1/tcp/2428/p2p/…, "
+            f"found {text!r} ({one_line(error)})"
+        ) from error
+
+
+def refuse_own(node: Node, targets: Iterable[str]) -> None:
+    """Raise `typer.BadParameter` if one of them is the node itself."""
+    for target in targets:
+        if _peer_of(target) == node.peer_id:
+            raise typer.BadParameter(
+                f"{target} is this node itself: expected an address of another; two nodes on one "
+                "machine need a data folder each (--data)",
+                param_hint="'--dial'",
+            )
+
+
+def _peer_of(target: str) -> PeerId | None:
+    if not target.startswith("/"):
+        return PeerId.from_string(target)
+    return split_peer(Multiaddr(target))[1]
 
 
 async def connect(client: NetworkClient, text: str) -> ConnectionInfo:
@@ -32,7 +65,7 @@ async def stay_connected(client: NetworkClient, target: str) -> None:
     try:
         connection = await client.dial(target)
         await client.protect(connection.peer)
-    except (PeerloomError, ValueError) as error:
+    except PeerloomError as error:
         tell(f"peerloom: --dial {target}: {one_line(error)}")
         if isinstance(error, DialFailed) and error.peer is not None:
             await _keep_trying(client, error.peer, target)

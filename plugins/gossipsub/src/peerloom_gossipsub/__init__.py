@@ -5,9 +5,7 @@ Source: libp2p/specs, pubsub and pubsub/gossipsub.
 ::
 
     gossip = Gossipsub(node.client)
-    async with node.client.events(Message) as messages:
-        await gossip.subscribe("news")
-        await gossip.publish("news", b"hello")
+    async with gossip.messages("news") as messages:
         async for message in messages:
             ...
 """
@@ -47,6 +45,7 @@ from ._events import (
     Subscribed,
     Unsubscribed,
 )
+from ._messages import Messages
 from ._protocols import PROTOCOLS
 from ._score_params import ScoreParams, Thresholds, TopicScore
 from ._signing import SigningPolicy
@@ -64,6 +63,7 @@ __all__ = [
     "MeshStats",
     "Message",
     "MessageTooLarge",
+    "Messages",
     "NoPeersSubscribedToTopic",
     "PeerScores",
     "PeerSubscribed",

@@ -28,7 +28,7 @@ from ._signing import Publisher
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
-    from peerloom import PeerId
+    from peerloom import Event, PeerId
     from peerloom.plugin import CommandHandler
 
     from ._engine import Engine
@@ -48,6 +48,7 @@ class Answers:
         self._ctx = engine.ctx
         self._has_warned = False
         first = int(self._ctx.runtime.wall_time() * 1e9)
+        self._listeners = engine.wishes.listeners
         self._publisher = Publisher(self._ctx.identity, engine.config.signing, first)
 
     def command_handlers(self) -> list[CommandHandler]:
@@ -67,13 +68,11 @@ class Answers:
 
     async def _subscribe(self, command: Subscribe) -> bool:
         check_topic(command.topic)
-        if not self._engine.router.subscribe(command.topic, self._engine.now()):
-            return False
-        self._engine.act()
-        self._warn_of_many_topics()
-        self._ctx.emit(TopicJoined(command.topic))
-        self._ctx.emit(Subscribed(command.topic))
-        return True
+        is_new = self._listeners.add(command.topic, command.by)
+        if self._engine.router.subscribe(command.topic, self._engine.now()):
+            self._tell(TopicJoined(command.topic), Subscribed(command.topic))
+            self._warn_of_many_topics()
+        return is_new
 
     def _warn_of_many_topics(self) -> None:
         most = self._engine.config.max_topics_per_peer
@@ -87,12 +86,18 @@ class Answers:
         )
 
     async def _unsubscribe(self, command: Unsubscribe) -> bool:
-        if not self._engine.router.unsubscribe(command.topic, self._engine.now()):
-            return False
+        topic = command.topic
+        was_there = self._listeners.remove(topic, command.by)
+        if topic not in self._listeners and self._engine.router.unsubscribe(
+            topic, self._engine.now()
+        ):
+            self._tell(TopicLeft(topic), Unsubscribed(topic))
+        return was_there
+
+    def _tell(self, *events: Event) -> None:
         self._engine.act()
-        self._ctx.emit(TopicLeft(command.topic))
-        self._ctx.emit(Unsubscribed(command.topic))
-        return True
+        for event in events:
+            self._ctx.emit(event)
 
     def _publish(self, command: Publish) -> Published | Awaitable[Published]:
         # Nearly always there is room, and then a task for each message would cost as much again.

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 
 class Backlog:
-    """Messages that wait to be verified, judged, or read by the application."""
+    """Messages that wait to be verified, judged, or read by the application; and its news."""
 
-    def __init__(self, config: GossipsubConfig, router: Router, delivery: Delivery) -> None:
+    def __init__(
+        self, config: GossipsubConfig, router: Router, delivery: Delivery, news: Delivery
+    ) -> None:
         self._config = config
         self._router = router
         self._delivery = delivery
+        self._news = news
         self._room = anyio.Event()
+        self._was_full = False
 
     def shrank(self) -> None:
         """Less waits than before."""
@@ -28,9 +32,15 @@ class Backlog:
     async def wait_for_room(self) -> None:
         """Wait until no more is in it than may be: only then may more be read from peers."""
         while self._is_full():
+            self._was_full = True
             if self._room.is_set():  # others may wait for it already
                 self._room = anyio.Event()
             await self._room.wait()
+
+    def has_been_full(self) -> bool:
+        """Whether peers have had to wait since this was last asked, or do."""
+        was_full, self._was_full = self._was_full or self._is_full(), False
+        return was_full
 
     @property
     def bytes(self) -> int:
@@ -38,7 +48,7 @@ class Backlog:
         return self._router.pending_bytes + self._delivery.bytes
 
     def _is_full(self) -> bool:
-        messages = self._router.pending_messages + len(self._delivery)
+        messages = self._router.pending_messages + len(self._delivery) + len(self._news)
         return (
             self.bytes > self._config.max_pending_bytes
             or messages > self._config.max_pending_messages

@@ -46,10 +46,12 @@ class GossipsubBehaviour(Behaviour):
         self._engine.begin()
         self._ctx.spawn(self._engine.validation.run)
         self._ctx.spawn(self._engine.delivery.run)
+        self._ctx.spawn(self._engine.news.run)
         self._arm()
 
     async def finish(self) -> None:
         """Send what is on its way, and end every stream."""
+        self._engine.validation.finish()
         await self._engine.finish()
 
     def event_handlers(self) -> list[EventHandler]:

@@ -10,27 +10,33 @@ from peerloom import Lagged
 from peerloom.cli import passing_node, say, tell
 
 from ._client import Gossipsub
-from ._errors import PublishError
+from ._errors import PublishError, check_topic
 from ._events import Message, PeerSubscribed, PeerUnsubscribed
 from ._terminal import input_lines, short, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anyio.abc import TaskStatus
+    from peerloom import NetworkConfig, Node, Subscription
 
-    from peerloom import NetworkConfig, Node
+    Heard = Message | PeerSubscribed | PeerUnsubscribed
 
 
 async def run_chat(config: NetworkConfig, topic: str, dial: Sequence[str]) -> None:
-    """Talk until the input ends."""
-    async with passing_node(config, dial) as node:
+    """Talk until the input ends; raises `TopicTooLong`."""
+    check_topic(topic)
+    async with passing_node(config, dial) as node, _news(node) as news:
         chat = Chat(node, topic)
+        await chat.join()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(chat.listen)
+            tasks.start_soon(chat.listen, news)
             _introduce(node, topic)
             await chat.talk()
             tasks.cancel_scope.cancel()
+
+
+def _news(node: Node) -> Subscription[Heard]:
+    return node.client.events(Message, PeerSubscribed, PeerUnsubscribed)
 
 
 def _introduce(node: Node, topic: str) -> None:
@@ -43,17 +49,17 @@ class Chat:
     """What one person says and hears."""
 
     def __init__(self, node: Node, topic: str) -> None:
-        self._client = node.client
         self._topic = topic
         self._gossip = Gossipsub(node.client)
 
-    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+    async def join(self) -> None:
+        """Hear the topic."""
+        await self._gossip.subscribe(self._topic)
+
+    async def listen(self, news: Subscription[Heard]) -> None:
         """Show what others say, and who they are."""
-        async with self._client.events(Message, PeerSubscribed, PeerUnsubscribed) as events:
-            await self._gossip.subscribe(self._topic)
-            task_status.started()
-            async for event in events:
-                self._show(event)
+        async for event in news:
+            self._show(event)
 
     async def talk(self) -> None:
         """Say each line of the input."""
@@ -65,7 +71,7 @@ class Chat:
             except PublishError as error:
                 tell(f"not sent: {error}")
 
-    def _show(self, event: Message | PeerSubscribed | PeerUnsubscribed | Lagged) -> None:
+    def _show(self, event: Heard | Lagged) -> None:
         match event:
             case Message(topic=self._topic, source=source, data=data):
                 say(f"{short(source)}: {shown(data)}")

@@ -12,6 +12,7 @@ from peerloom.cli import (
     DialAddresses,
     Listen,
     Trio,
+    exit_status,
     run_until_signal,
     settings_of,
 )
@@ -67,13 +68,18 @@ def pub(
 ) -> None:
     """Publish to a topic: a message, or each line of the input.
 
-    Waits until somebody who is connected is subscribed. Exits with 1 if nobody is.
+    Waits until somebody who is connected is subscribed. Exits with 1 if nobody is, or if
+    something was not published, and with 130 if Ctrl-C came first.
     """
     from ._pub import run_pub
 
     settings = settings_of(config, data, listen)
     to = tuple(dial or ())
-    run_until_signal(partial(run_pub, settings.load(), topic, message, wait, to), trio=trio)
+    stopped = run_until_signal(
+        partial(run_pub, settings.load(), topic, message, wait, to), trio=trio
+    )
+    if stopped is not None:
+        raise typer.Exit(exit_status(stopped))
 
 
 def sub(

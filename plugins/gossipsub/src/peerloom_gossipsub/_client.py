@@ -20,6 +20,7 @@ from ._commands import (
     Unsubscribe,
 )
 from ._events import PeerSubscribed
+from ._messages import Messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Gossipsub:
     """Publish to topics and hear them: ``Gossipsub(node.client)``.
 
-    What is heard comes as `Message`: ``async with node.client.events(Message) as messages``.
+    What is heard comes as `Message`: of one topic by `messages`, and of all topics by
+    ``node.client.events(Message)``.
     """
 
     def __init__(self, client: NetworkClient) -> None:
@@ -44,12 +46,20 @@ class Gossipsub:
         client.require(Publish)
         self._client = client
 
+    def messages(self, topic: str) -> Messages:
+        """Hear a topic in a block: ``async with gossip.messages("news") as messages``.
+
+        Entering it raises `TopicTooLong`. Iterating gives `Message` objects of that topic and
+        nothing else, whoever else in the program hears it or another.
+        """
+        return Messages(self._client, topic)
+
     async def subscribe(self, topic: str) -> bool:
-        """Hear a topic; gives whether that is new."""
+        """Hear a topic until `unsubscribe`; gives whether that is new. Raises `TopicTooLong`."""
         return await self._client.call(Subscribe(topic))
 
     async def unsubscribe(self, topic: str) -> bool:
-        """Hear it no more; gives whether it was heard."""
+        """Undo `subscribe`; gives whether there was one. Blocks of `messages` hear on."""
         return await self._client.call(Unsubscribe(topic))
 
     async def publish(self, topic: str, data: bytes | bytearray | memoryview) -> Published:

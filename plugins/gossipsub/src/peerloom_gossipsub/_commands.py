@@ -36,24 +36,28 @@ class Published:
 
 @frozen
 class Subscribe(Command[bool]):
-    """Hear a topic; the answer is whether that is new.
+    """Hear a topic; the answer is whether that is new. Raises `TopicTooLong`.
 
     Attributes:
         topic: the topic.
+        by: which part of the application wants it; None stands for all that do not say.
     """
 
     topic: str = field(validator=is_topic)
+    by: object = None
 
 
 @frozen
 class Unsubscribe(Command[bool]):
-    """Hear a topic no more; the answer is whether it was heard.
+    """Hear a topic no more; the answer is whether it was subscribed to by the same.
 
     Attributes:
-        topic: the topic.
+        topic: the topic, which is left when all parts of the application that wanted it have left.
+        by: as in `Subscribe`.
     """
 
     topic: str = field(validator=is_topic)
+    by: object = None
 
 
 @frozen

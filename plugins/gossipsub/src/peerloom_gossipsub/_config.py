@@ -86,7 +86,7 @@ class GossipsubConfig:
             more.
         max_pending_messages: how many these may be.
         max_rpc_bytes: the largest RPC that is read; js-libp2p sends up to 2 MiB.
-        max_queue_bytes: what may wait to be sent to one peer.
+        max_queue_bytes: what may wait to be sent to one peer, beside what it has asked for.
         slow_peer_seconds: how long a full queue is waited for, then that peer is left out.
         validation_seconds: how long a validator may take.
         slow_subscriber_seconds: how long messages wait for a subscriber of the application that

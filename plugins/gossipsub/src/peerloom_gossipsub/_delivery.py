@@ -1,4 +1,4 @@
-"""Delivery: gives messages to the application, no faster than it reads them."""
+"""Delivery: gives events to the application, no faster than it reads them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
+    from peerloom import Event
     from peerloom.plugin import PluginContext
 
     from ._config import GossipsubConfig
@@ -23,35 +24,40 @@ _SPARE: Final = 512  # where core's queue has no room for what can wait, it take
 
 
 class Delivery:
-    """Messages for which some subscriber has no room wait here, and their peers in the end.
+    """Events for which some subscriber has no room wait here, and their peers in the end.
 
     A subscriber that does not read for `slow_subscriber_seconds` is not waited for: core tells it
-    how many messages it has missed.
+    how many events it has missed.
 
     Attributes:
         bytes: what waits.
     """
 
     def __init__(
-        self, ctx: PluginContext, losses: Counter[str], shrank: Callable[[], None]
+        self,
+        ctx: PluginContext,
+        losses: Counter[str],
+        shrank: Callable[[], None],
+        *event_classes: type[Event],
     ) -> None:
-        """`shrank` is called when less waits."""
+        """Give events of these classes in their order; `shrank` is called when less waits."""
         self._ctx = ctx
         self._config: GossipsubConfig = ctx.config
         self._losses = losses
         self._shrank = shrank
-        self._waiting: deque[Message] = deque()
+        self._event_classes = event_classes
+        self._waiting: deque[Event] = deque()
         self._news = anyio.Event()
         self._beyond = 0  # given since there was room last
         self.bytes = 0
 
-    def add(self, message: Message) -> None:
-        """Give a message, at once if there is room."""
-        if not self._waiting and self._ctx.room_for(Message):
-            self._ctx.emit(message)
+    def add(self, event: Event) -> None:
+        """Give an event, at once if there is room."""
+        if not self._waiting and self._room():
+            self._ctx.emit(event)
             return
-        self._waiting.append(message)
-        self.bytes += len(message.data)
+        self._waiting.append(event)
+        self.bytes += _size(event)
         self._news.set()
 
     async def run(self) -> None:
@@ -62,31 +68,41 @@ class Delivery:
                 await self._news.wait()
             if await self._is_read():
                 self._beyond = 0
-                self._give(self._ctx.room_for(Message))
+                self._give(self._room())
             else:
                 await self._give_all()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def _room(self) -> int:
+        return min(map(self._ctx.room_for, self._event_classes))
+
     async def _is_read(self) -> bool:
         with anyio.move_on_after(self._config.slow_subscriber_seconds):
-            await self._ctx.wait_for_room(Message)
-            return True
-        return False
+            while not self._room():
+                for each in self._event_classes:
+                    await self._ctx.wait_for_room(each)
+                await checkpoint()
+        return self._room() > 0  # who reads slowly does read
 
     async def _give_all(self) -> None:
         self._beyond += len(self._waiting)
         lost = min(self._beyond - _SPARE, len(self._waiting))
         if lost > 0:
-            self._losses["message given to a slow subscriber"] += lost
+            name = self._event_classes[0].__name__.lower()
+            self._losses[f"{name} given to a slow subscriber"] += lost
         for _ in range(0, len(self._waiting), _PORTION):
             self._give(_PORTION)
             await checkpoint()
 
     def _give(self, count: int) -> None:
         for _ in range(min(count, len(self._waiting))):
-            message = self._waiting.popleft()
-            self.bytes -= len(message.data)
-            self._ctx.emit(message)
+            event = self._waiting.popleft()
+            self.bytes -= _size(event)
+            self._ctx.emit(event)
         self._shrank()
+
+
+def _size(event: Event) -> int:
+    return len(event.data) if isinstance(event, Message) else 0

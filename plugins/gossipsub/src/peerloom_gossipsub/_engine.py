@@ -12,7 +12,7 @@ from peerloom.plugin import Role
 from ._actions import Connect, Deliver, Judge, PeerJoined, PeerLeft, Send, Verify
 from ._backlog import Backlog
 from ._delivery import Delivery
-from ._events import PeerSubscribed, PeerUnsubscribed, message_of
+from ._events import Message, PeerSubscribed, PeerUnsubscribed, message_of
 from ._ips import IpTable
 from ._link_table import LinkTable
 from ._lives import Lives
@@ -44,6 +44,7 @@ class Engine:
         losses: what did not reach the router, or a peer's stream, by cause.
         validation: how messages are verified and judged.
         delivery: how the application gets them.
+        news: how it gets to know who joins and leaves, at a pace that peers do not set.
         backlog: what is not done with.
         wishes: what the application has asked for.
     """
@@ -56,8 +57,9 @@ class Engine:
         self.links = LinkTable(ctx, self._greet, self.losses)
         self._lives = Lives()
         self._ips = IpTable(self.config.score.ip_colocation_allowed)
-        self.delivery = Delivery(ctx, self.losses, self._shrank)
-        self.backlog = Backlog(self.config, self.router, self.delivery)
+        self.delivery = Delivery(ctx, self.losses, self._shrank, Message)
+        self.news = Delivery(ctx, self.losses, self._shrank, PeerSubscribed, PeerUnsubscribed)
+        self.backlog = Backlog(self.config, self.router, self.delivery, self.news)
         self.wishes = wishes
         self.validation = Validation(ctx, self.router, wishes.validators, self.losses, self._done)
 
@@ -69,18 +71,18 @@ class Engine:
         """Take up what an earlier life of the plugin was asked for."""
         for peer, score in self.wishes.scores.items():
             self.router.set_peer_score(peer, score)
-        for topic in self.wishes.topics:
+        for topic in self.wishes.listeners.topics:
             self.router.subscribe(topic, self.now())
         self.act()
 
     async def finish(self) -> None:
         """Send what is on its way, and end every stream; another life may follow."""
-        self.wishes.topics = tuple(self.router.mesh_sizes())
         self.wishes.scores = self.router.application_scores()
         await self.links.finish()
 
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
         """A peer has sent an RPC over a connection."""
+        self._lives.heard(peer, connection_id)
         if rpc.subscriptions:
             told = [each.topic for each in rpc.subscriptions]
             self._lives.told(peer, connection_id, self.router.topics_of(peer), told)
@@ -100,7 +102,7 @@ class Engine:
 
     def heartbeat(self) -> None:
         """Maintain everything."""
-        self.router.heartbeat(self.now())
+        self.router.heartbeat(self.now(), is_behind=self.backlog.has_been_full())
         self.act()
 
     def act(self) -> None:
@@ -120,9 +122,9 @@ class Engine:
             case Deliver():
                 self.delivery.add(message_of(action.arrival))
             case PeerJoined():
-                self.ctx.emit(PeerSubscribed(action.peer, action.topic))
+                self.news.add(PeerSubscribed(action.peer, action.topic))
             case PeerLeft():
-                self.ctx.emit(PeerUnsubscribed(action.peer, action.topic))
+                self.news.add(PeerUnsubscribed(action.peer, action.topic))
             case Connect():
                 self.ctx.spawn(self._dial, action.peer)
 

@@ -87,6 +87,8 @@ class PeerUnsubscribed(Event):
 class SlowPeer(Event):
     """A peer has not taken a message of this node in time, and does not get it.
 
+    This comes once until the peer takes something again; each message counts in `Published`.
+
     Attributes:
         peer: who.
         waiting_bytes: what waits for it.

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from peerloom import LinkClosed, RemoteProtocolError, StreamError
 
+from ._actions import Priority
 from ._outbound import OutboundQueue
 from ._protocols import PROTOCOLS
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from peerloom import PeerId, Stream
     from peerloom.plugin import ConnectionInfo, PluginContext
-
-    from ._actions import Priority
 
 STREAM_FAILURES: Final = (LinkClosed, StreamError, RemoteProtocolError, TimeoutError)
 _WRITE_BYTES: Final = 262_144
@@ -41,6 +40,7 @@ class PeerLink:
         self._queue = OutboundQueue(max_bytes)
         self._wake = anyio.Event()
         self._room = anyio.Event()
+        self._turns = anyio.Lock()
         self._scope = anyio.CancelScope()
         self._stream_scope = anyio.CancelScope()
         self._connection_id: int | None = None
@@ -48,6 +48,9 @@ class PeerLink:
         self._is_stale = False
         self._is_finishing = False
         self._was_open = False
+        self._is_slow = False
+        self._has_missed_control = False
+        self.is_closed = False
         self._over = anyio.Event()
         self._unsent: list[bytes] = []
         self._sent_at = -inf
@@ -55,29 +58,51 @@ class PeerLink:
     def offer(self, priority: Priority, frames: Sequence[bytes]) -> bool:
         """Queue frames; gives whether there was room."""
         taken = self._queue.offer(priority, frames, self._ctx.runtime.now())
+        if priority is Priority.CONTROL and not taken:
+            self._has_missed_control = True
         self._wake.set()
         return taken
+
+    def offer_in_turn(self, priority: Priority, frames: Sequence[bytes]) -> bool:
+        """The same, unless others wait for room already: small frames shall not keep it away."""
+        return not self._turns.locked() and self.offer(priority, frames)
 
     async def offer_within(
         self, priority: Priority, frames: Sequence[bytes], seconds: float
     ) -> bool:
-        """Queue frames as soon as there is room, unless that takes too long."""
+        """Queue frames in their turn when there is room, unless the queue is full for too long."""
+        began_at = self._ctx.runtime.now()
+        async with self._turns:
+            while not self.is_closed:
+                if self.offer(priority, frames):
+                    return True
+                now = self._ctx.runtime.now()
+                waited = max(self._queue.full_for(now), now - began_at)
+                if waited >= seconds or not await self._room_within(seconds - waited):
+                    return False
+        return False
+
+    async def _room_within(self, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
-            while not self.offer(priority, frames):
-                if self._room.is_set():  # others may wait for it already
-                    self._room = anyio.Event()
-                await self._room.wait()
+            self._room = anyio.Event()
+            await self._room.wait()
             return True
         return False
 
-    async def run(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
+    def is_newly_slow(self) -> bool:
+        """Whether this is the first time that this is asked since the peer has taken something."""
+        was_slow, self._is_slow = self._is_slow, True
+        return not was_slow
+
+    async def run(self, retry_seconds: float, greet: Callable[[], None]) -> None:
         """Send what is queued until `close` or `finish`.
 
-        `reopened` is called before another stream is opened than the first.
+        `greet` is called before another stream is opened than the first, and when the peer reads
+        again after a time in which it has missed what this node said.
         """
         try:
             with self._scope:
-                await self._run_streams(retry_seconds, reopened)
+                await self._run_streams(retry_seconds, greet)
         finally:
             self._over.set()
 
@@ -100,7 +125,9 @@ class PeerLink:
         await self._over.wait()
 
     def close(self) -> None:
-        """Send no more."""
+        """Send no more, and wait for no room."""
+        self.is_closed = True
+        self._room.set()
         self._scope.cancel()
 
     @property
@@ -113,25 +140,25 @@ class PeerLink:
         """How many frames are queued, or were not taken by a stream that broke."""
         return len(self._queue) + len(self._unsent)
 
-    async def _run_streams(self, retry_seconds: float, reopened: Callable[[], None]) -> None:
+    async def _run_streams(self, retry_seconds: float, greet: Callable[[], None]) -> None:
         while True:
             self._was_open = False
             with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
-                await self._run_stream()
-            if self._is_finishing:
+                await self._run_stream(greet)
+            if self._is_finishing and not self._is_stale:
                 return
             if not self._is_stale:
                 await anyio.sleep(retry_seconds)
             if self._was_open:  # else all is still queued
-                reopened()
+                greet()
 
-    async def _run_stream(self) -> None:
+    async def _run_stream(self, greet: Callable[[], None]) -> None:
         self._is_broken = self._is_stale = False
         async with await self._open() as stream:
             self._was_open = True
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
-                is_whole = await self._write(stream)
+                is_whole = await self._write(stream, greet)
                 tasks.cancel_scope.cancel()
             if not is_whole:
                 raise LinkClosed("the stream is broken")
@@ -160,14 +187,18 @@ class PeerLink:
             self._is_broken = True
             self._wake.set()
 
-    async def _write(self, stream: Stream) -> bool:
+    async def _write(self, stream: Stream, greet: Callable[[], None]) -> bool:
         # Gives whether the stream may have a clean end.
         while not (self._is_broken or self._is_stale):
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
                 self._unsent = self._unsent or pulled
+                self._is_slow = False
                 self._room.set()
                 if not await self._sent(stream):
                     return False
+                if self._has_missed_control:
+                    self._has_missed_control = False
+                    greet()
             elif self._is_finishing:
                 return True
             else:

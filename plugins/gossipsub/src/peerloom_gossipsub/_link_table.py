@@ -39,10 +39,11 @@ class LinkTable:
         self._lost = lost
         self._links: dict[PeerId, PeerLink] = {}
         self._versions: dict[PeerId, Version] = {}
+        self._is_finishing = False
 
     def meet(self, peer: PeerId, version: Version) -> None:
         """A peer speaks gossipsub, which may be known already."""
-        if peer in self._links or not self._ctx.connections(peer):
+        if self._is_finishing or peer in self._links or not self._ctx.connections(peer):
             return
         link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
         self._versions[peer] = version
@@ -84,7 +85,7 @@ class LinkTable:
         """Queue a message of this node; gives the links that have no room for it."""
         frames = encode_rpc(send.rpc)
         links = [self._links[peer] for peer in send.peers if peer in self._links]
-        return [link for link in links if not link.offer(send.priority, frames)]
+        return [link for link in links if not link.offer_in_turn(send.priority, frames)]
 
     async def wait_for_room(self, slow: Sequence[PeerLink], message: WireMessage) -> int:
         """Queue a message once there is room; gives how many peers were too slow for it."""
@@ -93,18 +94,37 @@ class LinkTable:
 
         async def wait(link: PeerLink) -> None:
             nonlocal skipped
-            if not await link.offer_within(Priority.DATA, frames, self._config.slow_peer_seconds):
+            if not await self._offer_patiently(link, frames):
                 skipped += 1
-                self._lost["message skipped for a slow peer"] += 1
-                self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
+                self._tell_of_skipped(link)
 
         async with anyio.create_task_group() as tasks:
             for link in slow:
                 tasks.start_soon(wait, link)
         return skipped
 
+    async def _offer_patiently(self, link: PeerLink, frames: Sequence[bytes]) -> bool:
+        is_answered = False
+        try:
+            seconds = self._config.slow_peer_seconds
+            is_taken = await link.offer_within(Priority.DATA, frames, seconds)
+            is_answered = True
+        finally:
+            if not is_answered:
+                self._lost["message given up by its publisher"] += 1
+        return is_taken
+
+    def _tell_of_skipped(self, link: PeerLink) -> None:
+        if link.is_closed:
+            self._lost["message skipped for a peer that has gone"] += 1
+            return
+        self._lost["message skipped for a slow peer"] += 1
+        if link.is_newly_slow():
+            self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
+
     async def finish(self) -> None:
         """Send what is queued, as far as that is quickly done, then end every stream."""
+        self._is_finishing = True
         with anyio.move_on_after(FAREWELL_SECONDS):
             async with anyio.create_task_group() as tasks:
                 for link in self._links.values():

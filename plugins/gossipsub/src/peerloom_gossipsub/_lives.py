@@ -1,6 +1,7 @@
 """Lives: a peer that has restarted comes back under its id while its old connection still stands.
 
 What it was subscribed to before holds until it has told anew, and the old connection has ended.
+Unless that one still speaks: rust-libp2p sends over whichever of its connections is free.
 """
 
 from __future__ import annotations
@@ -35,13 +36,20 @@ class Lives:
         if doubted := self._doubted.get(peer):
             doubted.difference_update(told)
 
+    def heard(self, peer: PeerId, connection_id: int) -> None:
+        """Something has come over a connection: if it is the older one, there is but one life."""
+        if peer in self._doubted and connection_id < max(self._told_over[peer]):
+            del self._doubted[peer]
+
     def ended(self, peer: PeerId, connection_id: int) -> Collection[str]:
         """A connection has ended, but not the last one; gives the topics that were of it alone."""
         over = self._told_over.get(peer, set())
         if connection_id not in over:
             return ()
+        is_newest = connection_id == max(over)
         over.remove(connection_id)
-        return self._doubted.pop(peer, ())
+        doubted = self._doubted.pop(peer, ())
+        return () if is_newest else doubted  # what is left then is the life that had told them
 
     def gone(self, peer: PeerId) -> None:
         """Its last connection has ended."""

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_CONTROL_BYTES: Final = 1024 * 1024  # who lets that pile up does not read at all
-_GOSSIP_PART: Final = 4  # gossip may fill a quarter: what it announces is in the cache anyway
 
 
 class OutboundQueue:
     """Frames by priority. What has no room is refused whole; the caller waits or lets it go."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Hold up to `max_bytes` of data and gossip, and always one frame; control beside that."""
+        """Hold up to `max_bytes` of data, and of gossip what data leaves; control beside that.
+
+        Gossip takes no room from data that comes later. One frame there is always room for.
+        """
         self._max_bytes = max_bytes
         self._frames: dict[Priority, deque[bytes]] = {each: deque() for each in Priority}
         self._bytes: Counter[Priority] = Counter()
@@ -74,6 +76,7 @@ class OutboundQueue:
     def _has_room(self, priority: Priority, size: int) -> bool:
         if priority is Priority.CONTROL:
             return self._bytes[priority] + size <= MAX_CONTROL_BYTES
-        waiting = self._bytes[Priority.DATA] + self._bytes[Priority.GOSSIP]
-        most = self._max_bytes if priority is Priority.DATA else self._max_bytes // _GOSSIP_PART
-        return not waiting or waiting + size <= most
+        waiting = self._bytes[Priority.DATA]
+        if priority is Priority.GOSSIP:
+            waiting += self._bytes[Priority.GOSSIP]
+        return not waiting or waiting + size <= self._max_bytes

@@ -179,11 +179,14 @@ class Router:
             self._state.outbox.announce(peer, (topic,), subscribed=False)
         return True
 
-    def heartbeat(self, now: float) -> None:
-        """Maintain everything; call it every `heartbeat_seconds`."""
+    def heartbeat(self, now: float, *, is_behind: bool = False) -> None:
+        """Maintain everything; call it every `heartbeat_seconds`.
+
+        `is_behind` says that peers have waited for this node: what they owe may have been sent.
+        """
         state = self._state
         state.heartbeat += 1
-        self._punish_broken_promises(now)
+        self._punish_broken_promises(now, is_behind=is_behind)
         state.scores.refresh(now)
         state.backoffs.expire(now)
         state.seen.expire(now)
@@ -373,11 +376,13 @@ class Router:
             if peer not in self._state.peers and peer != self._state.local_peer:
                 self._state.outbox.add(Connect(peer, suggested.record))
 
-    def _punish_broken_promises(self, now: float) -> None:
+    def _punish_broken_promises(self, now: float, *, is_behind: bool) -> None:
         state, last = self._state, self._last_heartbeat
         self._last_heartbeat = now
         broken = state.promises.take_broken(now)
         if last is not None and now - last > LATE_HEARTBEATS * state.config.heartbeat_seconds:
+            is_behind = True
+        if is_behind:
             return
         for peer, count in broken.items():
             state.counts["promise broken"] += count

@@ -20,6 +20,8 @@ _SHORT_ID: Final = 8  # the end of an id: its beginning is the same for all keys
 
 async def input_lines() -> AsyncIterator[bytes]:
     """The lines of the input until its end, without their ends; the last may lack one."""
+    if sys.stdin is None:  # closed by whoever started this
+        return
     buffered = b""
     while data := await _read(sys.stdin.fileno()):
         *lines, buffered = (buffered + data).split(b"\n")

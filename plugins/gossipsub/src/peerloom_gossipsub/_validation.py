@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ._actions import Verdict
 from ._events import message_of
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ._commands import Validator
     from ._config import GossipsubConfig
     from ._router import Router
+
+MAX_ASKED: Final = 4096  # a task each, and a frame can hold more messages than a plugin may tasks
+_TOGETHER: Final = 64  # messages verified before what that leads to is done
 
 _LOG = logging.getLogger("peerloom.gossipsub")
 
@@ -46,6 +50,9 @@ class Validation:
         self._waiting = Verifications()
         self._verifier = Verifier(self._config.signing)
         self._validators = validators
+        self._asked = 0
+        self._is_over = False
+        self._answered = anyio.Event()
 
     async def run(self) -> None:
         """Verify what waits, in turns; what a turn leads to is done together, at its end."""
@@ -53,9 +60,12 @@ class Validation:
         while True:
             await self._waiting.wait()
             turn.begin()
+            verified = 0
             while self._waiting:
+                await self._wait_for_validators()
                 self._verify(self._waiting.pop())
-                if turn.is_over or not self._waiting:
+                verified += 1
+                if turn.is_over or verified % _TOGETHER == 0 or not self._waiting:
                     self._done()
                 await turn.rest()
 
@@ -68,8 +78,18 @@ class Validation:
         validator = self._validators.get(arrival.message.topic)
         if validator is None:
             self._finish(arrival, Verdict.ACCEPT)
-        else:
+        elif not self._is_over:
+            self._asked += 1
             self._ctx.spawn(self._ask, validator, arrival)
+
+    def finish(self) -> None:
+        """Ask no more validators: the plugin is being left, and can have no new task."""
+        self._is_over = True
+
+    async def _wait_for_validators(self) -> None:
+        while self._asked >= MAX_ASKED:
+            self._answered = anyio.Event()
+            await self._answered.wait()
 
     def _verify(self, arrival: Arrival) -> None:
         if self._router.is_unwanted(arrival):
@@ -94,9 +114,12 @@ class Validation:
                     _LOG.error("the validator of %r answered %r: expected a Verdict", topic, answer)
             if deadline.cancelled_caught:
                 self._losses["message whose validator was too slow"] += 1
-        except Exception:  # noqa: BLE001 - the application's code: it must not end the plugin
+        except (Exception, anyio.get_cancelled_exc_class()):  # noqa: BLE001 - the application's code
+            await checkpoint_if_cancelled()  # else it has awaited what somebody else cancelled
             self._losses["message whose validator failed"] += 1
             _LOG.exception("the validator of %r failed", topic)
+        self._asked -= 1
+        self._answered.set()
         self._finish(arrival, verdict)
 
     def _finish(self, arrival: Arrival, verdict: Verdict) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._errors import TopicHasValidator
+from ._listeners import Listeners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from peerloom import PeerId
 
@@ -31,16 +32,16 @@ class Wishes:
     """What is asked of one node.
 
     Attributes:
+        listeners: who hears which topic.
         validators: who judges the messages of which topic.
         waiting: how many wait for peers to subscribe.
-        topics: what was subscribed to when the last life of the plugin ended.
-        scores: what the application thought of peers then.
+        scores: what the application thought of peers when the last life of the plugin ended.
     """
 
     def __init__(self) -> None:
+        self.listeners = Listeners()
         self.validators: dict[str, Validator] = {}
         self.waiting = 0
-        self.topics: Collection[str] = ()
         self.scores: Mapping[PeerId, float] = {}
 
     def validate(self, topic: str, validator: Validator) -> Wish:

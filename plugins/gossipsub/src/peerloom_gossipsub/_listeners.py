@@ -1,0 +1,36 @@
+"""Who in the application hears which topic."""
+
+from __future__ import annotations
+
+
+class Listeners:
+    """The parts of an application that have subscribed, by topic."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[object]] = {}
+
+    def add(self, topic: str, who: object) -> bool:
+        """Gives whether that is new."""
+        those = self._of.setdefault(topic, set())
+        if who in those:
+            return False
+        those.add(who)
+        return True
+
+    def remove(self, topic: str, who: object) -> bool:
+        """Gives whether it was there."""
+        those = self._of.get(topic, set())
+        if who not in those:
+            return False
+        those.remove(who)
+        if not those:
+            del self._of[topic]
+        return True
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What somebody hears."""
+        return tuple(self._of)
+
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._of
