@@ -34,8 +34,8 @@ class Messages:
 
     def __init__(self, client: NetworkClient, topic: str) -> None:
         self.topic = topic
-        self.missed = 0
-        self.has_left = False
+        self.missed: int = 0
+        self.has_left: bool = False
         self._client = client
         self._events = client.events(Message)
 
