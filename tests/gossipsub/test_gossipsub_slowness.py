@@ -62,7 +62,7 @@ def test_one_frame_does_not_start_more_validators_than_there_may_be(anyio_backen
 
 
 async def beside_one_that_does_not_read(network):
-    node, client = await listening(network, max_queue_bytes=500_000)
+    node, client = await listening(network, max_queue_bytes=500_000, max_message_bytes=500_000)
     foe = await Foreigner.beside(network, node)
     await beats(1)
     published = await client.publish("news", bytes(400_000))
@@ -73,7 +73,7 @@ async def beside_one_that_does_not_read(network):
 
 def test_a_peer_that_reads_nothing_is_waited_for_once_and_told_of_once(anyio_backend):
     async def scenario(network):
-        node, client = await listening(network, max_queue_bytes=500_000)
+        node, client = await listening(network, max_queue_bytes=500_000, max_message_bytes=500_000)
         await Foreigner.beside(network, node)
         await beats(1)
         with Recorder(node.client, SlowPeer) as record:
@@ -163,7 +163,7 @@ def test_who_asks_for_a_lot_gets_all_of_it(anyio_backend):
 
 def test_a_large_message_has_its_turn_among_small_ones(anyio_backend):
     async def scenario(network):
-        node, client = await listening(network, max_queue_bytes=700_000)
+        node, client = await listening(network, max_queue_bytes=700_000, max_message_bytes=700_000)
         foe = await Foreigner.beside(network, node)
         await beats(1)
 

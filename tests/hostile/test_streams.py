@@ -202,16 +202,18 @@ async def test_a_protocol_withdrawn_during_a_negotiation_costs_the_stream_only(w
     async with siege(way, serving) as scene, link_to(scene.address, way.security) as link:
         table: Any = scene.node._swarm._protocols
         find = table.accepts
-        table.accepts = lambda name, *, limited: _and_withdraw(scene, find(name, limited=limited))
+
+        def accepts(name: str, *, limited: bool) -> bool:
+            accepted: bool = find(name, limited=limited)
+            if name == "/echo/1":
+                scene.node._swarm.withdraw("serving")
+            return accepted
+
+        table.accepts = accepts
         stream = await link.open_stream()
         await stream.send(HEADER + line("/echo/1"))
         assert await until_reset(stream) == "reset"
         assert (await scene.swarm())["refused_streams"] == {"StreamError": 1}
-
-
-def _and_withdraw(scene: Any, accepted: bool) -> bool:  # noqa: FBT001
-    scene.node._swarm.withdraw("serving")
-    return accepted
 
 
 async def test_three_failing_streams_end_a_peers_connection_with_a_reason(way: Way) -> None:
