@@ -80,8 +80,9 @@ def test_what_is_left_or_ended_before_or_during_a_restart_stays_so(anyio_backend
         with Recorder(ben.client, Message, PluginFailed) as heard:
             async with at_ben.validate("news", judge):
                 await at_ann.wait_for_peers("news")
-                fail(ben)
-                await heard.next(PluginFailed)
+                async with at_ben.messages("weather"):
+                    fail(ben)
+                    await heard.next(PluginFailed)
             await beats(5)
             assert await at_ben.mesh_stats() == {"news": 0}
             await at_ann.publish("news", b"bad")

@@ -71,6 +71,7 @@ class Engine:
         """Take up what an earlier life of the plugin was asked for."""
         for peer, score in self.wishes.scores.items():
             self.router.set_peer_score(peer, score)
+        self.wishes.listeners.forget_who_left()
         for topic in self.wishes.listeners.topics:
             self.router.subscribe(topic, self.now())
         self.act()

@@ -27,6 +27,12 @@ class Listeners:
             del self._of[topic]
         return True
 
+    def forget_who_left(self) -> None:
+        """Those whose leaving nobody has answered, as the plugin was being built anew."""
+        for topic, those in list(self._of.items()):
+            for who in [each for each in those if getattr(each, "has_left", False)]:
+                self.remove(topic, who)
+
     @property
     def topics(self) -> tuple[str, ...]:
         """What somebody hears."""

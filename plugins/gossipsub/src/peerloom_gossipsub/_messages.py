@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from peerloom import Lagged, NodeClosed, NoHandler
+from peerloom import CommandError, Lagged
 
 from ._commands import Subscribe, Unsubscribe
 from ._events import Message
@@ -29,11 +29,13 @@ class Messages:
         topic: the topic.
         missed: how many messages this reader has lost by being slow, perhaps of other topics:
             all of a node's wait in one queue. The first loss is logged as a warning.
+        has_left: whether the block is over.
     """
 
     def __init__(self, client: NetworkClient, topic: str) -> None:
         self.topic = topic
-        self.missed = 0
+        self.missed: int = 0
+        self.has_left: bool = False
         self._client = client
         self._events = client.events(Message)
 
@@ -61,8 +63,9 @@ class Messages:
                 return event
 
     async def _leave(self) -> None:
+        self.has_left = True  # a plugin that is just being built anew hears it by this
         await self._events.__aexit__(None, None, None)
-        with anyio.CancelScope(shield=True), suppress(NodeClosed, NoHandler):
+        with anyio.CancelScope(shield=True), suppress(CommandError):
             await self._client.call(Unsubscribe(self.topic, by=self))
 
     def _count(self, lagged: Lagged) -> None:
