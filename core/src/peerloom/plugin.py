@@ -61,6 +61,7 @@ from ._events import (
     StoreFailed,
 )
 from ._hookspecs import API_LEVEL, Hooks, PluginInfo, hookimpl
+from ._libp2p import PeerRecord, open_peer_record
 from ._links import (
     DialOptions,
     EagerPipe,
@@ -145,6 +146,7 @@ __all__ = [
     "PeerDisconnected",
     "PeerDiscovered",
     "PeerId",
+    "PeerRecord",
     "PeerRoles",
     "PendingLink",
     "Perf",
@@ -179,5 +181,6 @@ __all__ = [
     "Unprotect",
     "at_least",
     "hookimpl",
+    "open_peer_record",
     "whole_at_least",
 ]

@@ -79,6 +79,7 @@ class GossipsubBehaviour(Behaviour):
         spoken = [VERSIONS[name] for name in PROTOCOLS if name in event.protocols]
         if spoken:
             self._engine.links.meet(event.peer, spoken[0])
+            self._engine.router.certified(event.peer, event.signed_record)
 
     def _on_connected(self, event: PeerConnected) -> None:
         # Perhaps a peer that has restarted, while its old connection still stands here.

@@ -6,12 +6,12 @@ from collections import Counter
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final
 
-from peerloom import DialFailed
 from peerloom.plugin import Role
 
 from ._actions import Connect, Deliver, Judge, PeerJoined, PeerLeft, Send, Verify
 from ._backlog import Backlog
 from ._delivery import Delivery
+from ._dials import Dials
 from ._events import Message, PeerSubscribed, PeerUnsubscribed, message_of
 from ._ips import IpTable
 from ._link_table import LinkTable
@@ -41,6 +41,7 @@ class Engine:
         config: its settings.
         router: after anything else than the methods here has spoken to it, call `act`.
         links: the ways to the peers.
+        dials: to those that are not connected.
         losses: what did not reach the router, or a peer's stream, by cause.
         validation: how messages are verified and judged.
         delivery: how the application gets them.
@@ -55,6 +56,7 @@ class Engine:
         self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
         self.losses: Counter[str] = Counter()
         self.links = LinkTable(ctx, self._greet, self.losses)
+        self.dials = Dials(ctx, self.losses)
         self._lives = Lives()
         self._ips = IpTable(self.config.score.ip_colocation_allowed)
         self.delivery = Delivery(ctx, self.losses, self._shrank, Message)
@@ -127,7 +129,7 @@ class Engine:
             case PeerLeft():
                 self.news.add(PeerUnsubscribed(action.peer, action.topic))
             case Connect():
-                self.ctx.spawn(self._dial, action.peer)
+                self.dials.begin(action)
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""
@@ -162,9 +164,3 @@ class Engine:
         self.router.connect(peer, version, is_outbound=dialled, ips=ips)
         self.router.remind(peer)
         self.act()
-
-    async def _dial(self, peer: PeerId) -> None:
-        try:
-            await self.ctx.dial(peer)
-        except DialFailed:
-            return

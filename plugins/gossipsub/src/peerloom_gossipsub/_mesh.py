@@ -185,7 +185,11 @@ class Meshes:
         good = [
             each for each in state.peers.of_topic(topic) if each != peer and state.score(each) >= 0
         ]
-        return [ExchangedPeer(bytes(each)) for each in state.sample(good, EXCHANGED_PEERS)]
+        return [self._suggestion(each) for each in state.sample(good, EXCHANGED_PEERS)]
+
+    def _suggestion(self, peer: PeerId) -> ExchangedPeer:
+        known = self._state.peers.get(peer)
+        return ExchangedPeer(bytes(peer), known.record if known else None)
 
     def _default_backoff(self, topic: str, peer: PeerId) -> float:
         # A PRUNE without a time comes from v1.0, which says as much when it only leaves the topic.

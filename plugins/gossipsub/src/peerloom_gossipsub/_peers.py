@@ -25,6 +25,7 @@ class PeerState:
         is_outbound: whether this node has dialled it.
         topics: to which it is subscribed.
         unwanted: messages that it has asked us not to send, with the heartbeat until which.
+        record: its signed peer record, which says where it can be reached.
         announced_again_at: when our subscriptions were last repeated to it.
         brought_at: when it was the first to bring a message last.
         subscription_changes: since the last heartbeat, as the following.
@@ -38,6 +39,7 @@ class PeerState:
     is_outbound: bool
     topics: dict[str, None] = Factory(dict)
     unwanted: dict[MessageId, int] = Factory(dict)
+    record: bytes | None = None
     announced_again_at: float | None = None
     brought_at: float = -inf
     subscription_changes: int = 0

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ANNOUNCE_AGAIN_SECONDS: Final = 30.0  # calimero-network: shorter, and two nodes never settle
 EXPLICIT_HEARTBEATS: Final = 300  # as go-libp2p-pubsub and rust-libp2p
+MAX_RECORD_BYTES: Final = 4096  # honest ones take some hundred
 LATE_HEARTBEATS: Final = 3  # after such a pause of this node, nobody else is at fault
 
 
@@ -74,6 +75,11 @@ class Router:
         """A connected peer is at these IPs now."""
         if peer in self._state.peers:
             self._state.scores.connect(peer, ips)
+
+    def certified(self, peer: PeerId, record: bytes | None) -> None:
+        """What a connected peer has signed about where it is, for those who may need it."""
+        if known := self._state.peers.get(peer):
+            known.record = record if record and len(record) <= MAX_RECORD_BYTES else None
 
     def remind(self, peer: PeerId) -> None:
         """The stream to a peer was broken: what was in it may be lost, on the other side as well.
