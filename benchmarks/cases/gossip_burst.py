@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.benchmark import Benchmark, Limit, Measured, WrongData
 from benchmarks.peers import OUR_BACKENDS
 
-from .gossiping import MESSAGE_BYTES, SECURITY, contest_of_gossips, contestant, gossips
+from .gossiping import SETTINGS, contest_of_gossips, contestant, gossips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,10 +33,7 @@ def _shares(options: Options) -> tuple[int, int]:
 
 def _settings(options: Options) -> Mapping[str, Any]:
     return {
-        "transport": "tcp",
-        "security": SECURITY,
-        "signing": "strict-sign",
-        "message_bytes": MESSAGE_BYTES,
+        **SETTINGS,
         "nodes": NODES,
         "connections_each": 4,
         "messages": sum(_shares(options)),

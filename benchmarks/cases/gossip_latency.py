@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.benchmark import Benchmark, Measured, WrongData
 from benchmarks.peers import OUR_BACKENDS
 
-from .gossiping import MESSAGE_BYTES, SECURITY, contest_of_gossips, contestant, gossips
+from .gossiping import SETTINGS, contest_of_gossips, contestant, gossips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,10 +27,7 @@ _RATE: Final = 10.0  # py-libp2p needs up to 90 ms for one: none shall wait for 
 
 def _settings(options: Options) -> Mapping[str, Any]:
     return {
-        "transport": "tcp",
-        "security": SECURITY,
-        "signing": "strict-sign",
-        "message_bytes": MESSAGE_BYTES,
+        **SETTINGS,
         "nodes": NODES,
         "connections_each": 4,
         "messages_per_round": _count(options),

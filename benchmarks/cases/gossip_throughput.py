@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.benchmark import Benchmark, Limit, Measured, WrongData
 from benchmarks.peers import OUR_BACKENDS
 
-from .gossiping import MESSAGE_BYTES, SECURITY, contest_of_gossips, contestant, gossips
+from .gossiping import SETTINGS, contest_of_gossips, contestant, gossips
 from .highest_rate import AS_FAST_AS_CAN_BE, highest_rate
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ _HALVINGS: Final = 4
 
 def _settings(options: Options) -> Mapping[str, Any]:
     return {
-        "transport": "tcp",
-        "security": SECURITY,
-        "signing": "strict-sign",
-        "message_bytes": MESSAGE_BYTES,
+        **SETTINGS,
         "messages_per_round": {
             name: _count(name, options) for name in NAMES if options.wants(name)
         },

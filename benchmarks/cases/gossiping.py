@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES: Final = 1024
 SECURITY: Final = "tls"
+SETTINGS: Final = {
+    "transport": "tcp",
+    "security": SECURITY,
+    "signing": "strict-sign",
+    "message_bytes": MESSAGE_BYTES,
+}
 _MESH_SECONDS: Final = 30.0
 _SILENT_SECONDS: Final = 5.0  # then nothing more comes: what is missing is lost
 _TURN_SECONDS: Final = 600.0

@@ -54,7 +54,8 @@ class Alone:
         return self.take()
 
     def receive(self, number, **content):
-        self.router.receive(peer(number), Rpc(**content), self.now)
+        if self.router.hears(peer(number)):
+            self.router.receive(peer(number), Rpc(**content), self.now)
         return self.take()
 
     def bring(self, number, data=b"data", topic=T):

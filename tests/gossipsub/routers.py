@@ -99,7 +99,8 @@ class Node:
         self.act()
 
     def receive(self, who, frame):
-        self.router.receive(who, decode_rpc(frame, LIMITS), self.network.now)
+        if self.router.hears(who):
+            self.router.receive(who, decode_rpc(frame, LIMITS), self.network.now)
         self.act()
 
     def publish(self, topic, data):

@@ -8,7 +8,16 @@ import anyio
 import pytest
 
 from peerloom.testing import Nodes, no_leaks
-from peerloom_gossipsub import Gossipsub, MeshPeers, Message, Publish, SetPeerScore, Subscribe
+from peerloom_gossipsub import (
+    Gossipsub,
+    MeshPeers,
+    Message,
+    Publish,
+    SetPeerScore,
+    Subscribe,
+    TopicTooLong,
+)
+from peerloom_gossipsub._rpc import MAX_TOPIC_BYTES
 from tests.gossipsub.peers import peer
 
 
@@ -57,3 +66,10 @@ async def test_whatever_has_bytes_may_be_published_and_a_node_is_not_its_client(
             for data in (bytearray(b"one"), memoryview(b"two")):
                 await at_ann.publish("news", data)
             assert {(await heard.next(Message)).data for _ in range(2)} == {b"one", b"two"}
+
+
+@pytest.mark.parametrize("command", [Subscribe, lambda topic: Publish(topic, b"")])
+def test_a_topic_that_others_would_not_read_is_refused(command):
+    assert command("t" * MAX_TOPIC_BYTES).topic
+    with pytest.raises(TopicTooLong):
+        command("é" * (MAX_TOPIC_BYTES // 2 + 1))

@@ -56,11 +56,11 @@ async def test_what_is_queued_goes_out_over_the_newer_connection_also_at_the_end
     never, always = anyio.Event(), anyio.Event()
     always.set()
     ctx.connect(never)
-    link = PeerLink(ctx, peer(1), 1000)
+    link = PeerLink(ctx, peer(1), 1000, lambda: None)
     link.offer(Priority.DATA, [b"said"])
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(link.run, 1.0, lambda: None)
+            tasks.start_soon(link.run, 1.0)
             await anyio.wait_all_tasks_blocked()
             ctx.connect(always)
             link.renew(0.0)

@@ -16,10 +16,8 @@ from libp2p.pubsub.validators import signature_validator
 from peerloom import KeyPair, MalformedMessage, PeerId
 from peerloom_gossipsub._decode import decode_message
 from peerloom_gossipsub._encode import encode_message, encode_signature
-from peerloom_gossipsub._errors import TopicTooLong
 from peerloom_gossipsub._message_ids import MESSAGE_IDS
 from peerloom_gossipsub._protobuf import bytes_field
-from peerloom_gossipsub._rpc import MAX_TOPIC_BYTES
 from peerloom_gossipsub._signing import (
     InvalidMessage,
     Publisher,
@@ -78,14 +76,6 @@ def test_our_own_message_is_the_one_that_others_decode(key_type, policy):
     message = publish(key_type, policy)
 
     assert decode_message(message.raw) == message
-
-
-def test_a_topic_that_others_would_not_read_is_refused():
-    publisher = Publisher(keys(), STRICT, 1)
-    publisher.make("t" * MAX_TOPIC_BYTES, b"")
-
-    with pytest.raises(TopicTooLong):
-        publisher.make("é" * (MAX_TOPIC_BYTES // 2 + 1), b"")
 
 
 @pytest.mark.parametrize("key_type", ["ed25519", "secp256k1"])

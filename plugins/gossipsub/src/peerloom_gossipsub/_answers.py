@@ -21,7 +21,7 @@ from ._commands import (
     SubscribedPeers,
     Unsubscribe,
 )
-from ._errors import PublishError, check_topic
+from ._errors import PublishError
 from ._events import Subscribed, Unsubscribed
 from ._signing import Publisher
 
@@ -67,7 +67,6 @@ class Answers:
         ]
 
     async def _subscribe(self, command: Subscribe) -> bool:
-        check_topic(command.topic)
         is_new = self._listeners.add(command.topic, command.by)
         if self._engine.router.subscribe(command.topic, self._engine.now()):
             self._tell(TopicJoined(command.topic), Subscribed(command.topic))

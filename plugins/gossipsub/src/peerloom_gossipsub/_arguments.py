@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from peerloom import PeerId
 
+from ._errors import check_topic
+
 if TYPE_CHECKING:
     from attrs import Attribute
 
 
 def is_topic(_: object, __: object, topic: Any) -> None:
-    """Raise TypeError for what is no text."""
+    """Raise TypeError for what is no text, `TopicTooLong` for what peers would not read."""
     if not isinstance(topic, str):
         raise TypeError(f"topic must be text (str), not {topic!r}")
+    check_topic(topic)
 
 
 def as_bytes(data: Any) -> bytes:

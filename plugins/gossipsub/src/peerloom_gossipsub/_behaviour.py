@@ -72,8 +72,7 @@ class GossipsubBehaviour(Behaviour):
 
     def status(self) -> Mapping[str, Any]:
         """What it does, for the node's status."""
-        unfinished = self._reception.unfinished_bytes
-        return {**self._engine.status(), "unfinished_bytes": unfinished}
+        return {**self._engine.status(), **self._reception.figures()}
 
     def _on_identified(self, event: IdentifyReceived) -> None:
         spoken = [VERSIONS[name] for name in PROTOCOLS if name in event.protocols]
@@ -90,7 +89,7 @@ class GossipsubBehaviour(Behaviour):
 
     def _beat(self) -> None:
         self._engine.heartbeat()
-        self._meters.follow(self.status())
+        self._meters.follow({**self._engine.figures(), **self._reception.figures()})
         self._arm()
 
     def _arm(self) -> None:

@@ -15,6 +15,7 @@ from ._wishes import Wish
 
 if TYPE_CHECKING:
     from ._events import Message
+    from ._listeners import Listener
 
 Validator = Callable[["Message"], Awaitable[Verdict]]
 
@@ -44,7 +45,7 @@ class Subscribe(Command[bool]):
     """
 
     topic: str = field(validator=is_topic)
-    by: object = None
+    by: Listener | None = None
 
 
 @frozen
@@ -57,7 +58,7 @@ class Unsubscribe(Command[bool]):
     """
 
     topic: str = field(validator=is_topic)
-    by: object = None
+    by: Listener | None = None
 
 
 @frozen

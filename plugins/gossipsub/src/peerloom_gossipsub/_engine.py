@@ -132,12 +132,18 @@ class Engine:
                 self.dials.begin(action)
 
     def status(self) -> Mapping[str, Any]:
-        """What it does, for the node's status."""
+        """What it does, for the node's status: the figures, and who is thought badly of."""
         bad = self._bad_scores()
         return {
-            "meshes": self.router.mesh_sizes(),
+            **self.figures(),
             "bad_scores": {str(peer): score for peer, score in bad.items()},
             "graylisted": [str(peer) for peer in bad if self.router.is_graylisted(peer)],
+        }
+
+    def figures(self) -> Mapping[str, Any]:
+        """What can be told at every heartbeat."""
+        return {
+            "meshes": self.router.mesh_sizes(),
             "peers": len(self.links),
             "pending_bytes": self.backlog.bytes,
             "unread_messages": len(self.delivery),

@@ -34,8 +34,15 @@ class PeerLink:
     may be that of an earlier life of the peer, and then nobody reads it any more.
     """
 
-    def __init__(self, ctx: PluginContext, peer: PeerId, max_bytes: int) -> None:
+    def __init__(
+        self, ctx: PluginContext, peer: PeerId, max_bytes: int, greet: Callable[[], None]
+    ) -> None:
+        """`greet` is called before another stream is opened than the first.
+
+        Also when the peer reads again after a time in which it has missed what this node said.
+        """
         self._ctx = ctx
+        self._greet = greet
         self.peer = peer
         self._queue = OutboundQueue(max_bytes)
         self._wake = anyio.Event()
@@ -94,15 +101,11 @@ class PeerLink:
         was_slow, self._is_slow = self._is_slow, True
         return not was_slow
 
-    async def run(self, retry_seconds: float, greet: Callable[[], None]) -> None:
-        """Send what is queued until `close` or `finish`.
-
-        `greet` is called before another stream is opened than the first, and when the peer reads
-        again after a time in which it has missed what this node said.
-        """
+    async def run(self, retry_seconds: float) -> None:
+        """Send what is queued until `close` or `finish`."""
         try:
             with self._scope:
-                await self._run_streams(retry_seconds, greet)
+                await self._run_streams(retry_seconds)
         finally:
             self._over.set()
 
@@ -140,25 +143,25 @@ class PeerLink:
         """How many frames are queued, or were not taken by a stream that broke."""
         return len(self._queue) + len(self._unsent)
 
-    async def _run_streams(self, retry_seconds: float, greet: Callable[[], None]) -> None:
+    async def _run_streams(self, retry_seconds: float) -> None:
         while True:
             self._was_open = False
             with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
-                await self._run_stream(greet)
+                await self._run_stream()
             if self._is_finishing and not self._is_stale:
                 return
             if not self._is_stale:
                 await anyio.sleep(retry_seconds)
             if self._was_open:  # else all is still queued
-                greet()
+                self._greet()
 
-    async def _run_stream(self, greet: Callable[[], None]) -> None:
+    async def _run_stream(self) -> None:
         self._is_broken = self._is_stale = False
         async with await self._open() as stream:
             self._was_open = True
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
-                is_whole = await self._write(stream, greet)
+                is_whole = await self._write(stream)
                 tasks.cancel_scope.cancel()
             if not is_whole:
                 raise LinkClosed("the stream is broken")
@@ -187,7 +190,7 @@ class PeerLink:
             self._is_broken = True
             self._wake.set()
 
-    async def _write(self, stream: Stream, greet: Callable[[], None]) -> bool:
+    async def _write(self, stream: Stream) -> bool:
         # Gives whether the stream may have a clean end.
         while not (self._is_broken or self._is_stale):
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
@@ -198,7 +201,7 @@ class PeerLink:
                     return False
                 if self._has_missed_control:
                     self._has_missed_control = False
-                    greet()
+                    self._greet()
             elif self._is_finishing:
                 return True
             else:

@@ -45,10 +45,12 @@ class LinkTable:
         """A peer speaks gossipsub, which may be known already."""
         if self._is_finishing or peer in self._links or not self._ctx.connections(peer):
             return
-        link = self._links[peer] = PeerLink(self._ctx, peer, self._config.max_queue_bytes)
+        link = self._links[peer] = PeerLink(
+            self._ctx, peer, self._config.max_queue_bytes, lambda: self.greet_again(peer)
+        )
         self._versions[peer] = version
         self._greet(peer, version)
-        self._ctx.spawn(link.run, self._config.heartbeat_seconds, lambda: self.greet_again(peer))
+        self._ctx.spawn(link.run, self._config.heartbeat_seconds)
 
     def renew(self, peer: PeerId) -> None:
         """A peer has connected once more, perhaps in another life: its link greets it there."""

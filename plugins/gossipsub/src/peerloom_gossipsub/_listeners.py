@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """A part of an application that hears a topic for a time.
+
+    Attributes:
+        has_left: whether it hears no more; its word may have come while the plugin was built anew.
+    """
+
+    has_left: bool
+
 
 class Listeners:
     """The parts of an application that have subscribed, by topic."""
 
     def __init__(self) -> None:
-        self._of: dict[str, set[object]] = {}
+        self._of: dict[str, set[Listener | None]] = {}
 
-    def add(self, topic: str, who: object) -> bool:
+    def add(self, topic: str, who: Listener | None) -> bool:
         """Gives whether that is new."""
         those = self._of.setdefault(topic, set())
         if who in those:
@@ -17,7 +29,7 @@ class Listeners:
         those.add(who)
         return True
 
-    def remove(self, topic: str, who: object) -> bool:
+    def remove(self, topic: str, who: Listener | None) -> bool:
         """Gives whether it was there."""
         those = self._of.get(topic, set())
         if who not in those:
@@ -30,7 +42,7 @@ class Listeners:
     def forget_who_left(self) -> None:
         """Those whose leaving nobody has answered, as the plugin was being built anew."""
         for topic, those in list(self._of.items()):
-            for who in [each for each in those if getattr(each, "has_left", False)]:
+            for who in [each for each in those if each is not None and each.has_left]:
                 self.remove(topic, who)
 
     @property

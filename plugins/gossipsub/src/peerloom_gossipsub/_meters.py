@@ -1,4 +1,4 @@
-"""Meters: what `status` says, for Prometheus."""
+"""Meters: the figures of `status`, for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GAUGES: Final = {
 
 
 class Meters:
-    """Follows the status from heartbeat to heartbeat."""
+    """Follows the figures from heartbeat to heartbeat."""
 
     def __init__(self, metrics: PluginMetrics) -> None:
         causes = "what was ignored, refused, dropped or left out"
@@ -30,15 +30,15 @@ class Meters:
         self._told: Counter[str] = Counter()
         self._topics: Mapping[str, int] = {}
 
-    def follow(self, status: Mapping[str, Any]) -> None:
+    def follow(self, figures: Mapping[str, Any]) -> None:
         """Show this from now on."""
         for name, gauge in self._gauges.items():
-            gauge.set(status[name])
-        counts = Counter[str](status["counts"])
+            gauge.set(figures[name])
+        counts = Counter[str](figures["counts"])
         for cause, more in (counts - self._told).items():
             self._counts.inc(more, cause=cause)
         self._told = counts
-        sizes = status["meshes"]
+        sizes = figures["meshes"]
         for topic, size in (dict.fromkeys(self._topics, 0) | dict(sizes)).items():
             self._meshes.set(size, topic=topic)
         self._topics = sizes

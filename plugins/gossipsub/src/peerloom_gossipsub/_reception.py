@@ -16,6 +16,8 @@ from ._protocols import VERSIONS
 from ._rpc import RpcLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from peerloom import Stream
 
     from ._engine import Engine
@@ -47,10 +49,9 @@ class Reception:
         finally:
             self._unfinished.keep(stream, 0)
 
-    @property
-    def unfinished_bytes(self) -> int:
+    def figures(self) -> Mapping[str, int]:
         """What has arrived of frames that are not whole."""
-        return self._unfinished.bytes
+        return {"unfinished_bytes": self._unfinished.bytes}
 
     async def _read(self, stream: Stream) -> None:
         decoder = FrameDecoder(self._engine.config.max_rpc_bytes)

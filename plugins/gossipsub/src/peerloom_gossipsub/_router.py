@@ -102,9 +102,9 @@ class Router:
         state.outbox.forget(peer)
 
     def receive(self, peer: PeerId, rpc: Rpc, now: float) -> None:
-        """A connected peer has sent an RPC."""
+        """A peer has sent an RPC that `hears` has let pass."""
         state, known = self._state, self._state.peers.get(peer)
-        if not self.hears(peer) or known is None:
+        if known is None:
             return
         for cause, count in rpc.skipped.items():
             state.counts[f"{cause} left out"] += count
@@ -119,7 +119,7 @@ class Router:
             self._meshes.subscribed(subscription.topic, peer, now)
 
     def hears(self, peer: PeerId) -> bool:
-        """Whether what a peer sends is looked at; where it is not, that is counted."""
+        """Whether what a peer sends is to be decoded; where it is not, that is counted."""
         state = self._state
         if peer not in state.peers:
             state.counts["rpc of a stranger"] += 1

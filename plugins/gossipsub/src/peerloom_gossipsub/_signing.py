@@ -14,7 +14,6 @@ from attrs import frozen
 from peerloom import MalformedMessage, PeerId, PublicKey
 
 from ._encode import encode_message, encode_signature
-from ._errors import check_topic
 from ._rpc import WireMessage
 
 if TYPE_CHECKING:
@@ -89,8 +88,7 @@ class Publisher:
         self._sequence = first_sequence
 
     def make(self, topic: str, data: bytes) -> WireMessage:
-        """A new message of this node, as whoever decodes it sees it; raises `TopicTooLong`."""
-        check_topic(topic)
+        """A new message of this node, as whoever decodes it sees it."""
         if not self._signs:
             return WireMessage(encode_message(topic, data), topic, data)
         sequence = self._sequence.to_bytes(SEQUENCE_BYTES, "big")
