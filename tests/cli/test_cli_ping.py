@@ -67,10 +67,13 @@ def test_ping_of_nobody_is_one_line_and_a_status(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_ping_of_no_address_says_what_one_is(tmp_path: Path) -> None:
-    done = peerloom(tmp_path, "ping", "example.org")
-    assert done.returncode == 1
-    assert "'example.org' is not an address; write one such as /ip4/" in done.stderr
+@pytest.mark.parametrize("command", ["ping", "perf"])
+def test_measuring_at_no_address_is_a_wrong_use_that_says_what_one_is(
+    tmp_path: Path, command: str
+) -> None:
+    done = peerloom(tmp_path, command, "example.org")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected an address such as /ip4/127.0.0.1/tcp/2428, found 'example.org'" in done.stderr
 
 
 @backends

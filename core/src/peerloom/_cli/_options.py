@@ -16,6 +16,18 @@ def _checked_targets(targets: list[str] | None) -> list[str] | None:
     return targets
 
 
+def _checked_addresses(addresses: list[str] | None) -> list[str] | None:
+    from ._targets import check_address
+
+    return addresses and [check_address(address) for address in addresses]
+
+
+def _checked_address(address: str) -> str:
+    from ._targets import check_address
+
+    return check_address(address)
+
+
 Trio = Annotated[bool, typer.Option("--trio", help="Run on trio instead of asyncio.")]
 Listen = Annotated[
     list[str] | None,
@@ -23,7 +35,16 @@ Listen = Annotated[
         "--listen",
         "-l",
         metavar="ADDRESS",
+        callback=_checked_addresses,
         help="Listen here, as in /ip4/127.0.0.1/tcp/4001; may be given again.",
+    ),
+]
+PeerAddress = Annotated[
+    str,
+    typer.Argument(
+        metavar="ADDRESS",
+        callback=_checked_address,
+        help="Of the peer, as `peerloom run` prints it; may end in /p2p/<id>.",
     ),
 ]
 DialAddresses = Annotated[

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ._options import Trio
+from ._options import PeerAddress, Trio
 from ._output import human_bytes, human_rate, say
-from ._ping import Address
 
 Mebibytes = Annotated[int, typer.Option(min=0, max=1 << 20, help="MiB to move that way.")]
 
@@ -18,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def perf(
-    address: Address, upload: Mebibytes = 64, download: Mebibytes = 64, trio: Trio = False
+    address: PeerAddress, upload: Mebibytes = 64, download: Mebibytes = 64, trio: Trio = False
 ) -> None:
     """Measure the throughput to a peer.
 
@@ -34,10 +33,8 @@ def perf(
 async def _perf(address: str, upload: int, download: int) -> None:
     from peerloom import Node, PeerloomError, Perf, ProtocolNotSupported
 
-    from ._targets import connect
-
     async with Node() as node:
-        connection = await connect(node.client, address)
+        connection = await node.client.dial(address)
         say(f"connected to {connection.peer} by {connection.security or 'its transport'}")
         try:
             result = await node.client.call(Perf(connection.peer, upload, download))

@@ -5,18 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._options import Trio
+from ._options import PeerAddress, Trio
 from ._output import milliseconds, one_line, say
 
 if TYPE_CHECKING:
     from peerloom import NetworkClient
 
-Address = Annotated[
-    str,
-    typer.Argument(
-        metavar="ADDRESS", help="Of the peer, as `peerloom run` prints it; may end in /p2p/<id>."
-    ),
-]
 Count = Annotated[
     int | None,
     typer.Option("--count", "-n", min=1, help="Stop after so many pings; else at Ctrl-C."),
@@ -30,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ping(
-    address: Address, count: Count = None, interval: Interval = 1.0, trio: Trio = False
+    address: PeerAddress, count: Count = None, interval: Interval = 1.0, trio: Trio = False
 ) -> None:
     """Measure the round trip to a peer. Exits with 1 if it never answers."""
     from ._running import run_until_signal
@@ -59,10 +53,8 @@ async def _ping(
 
     from peerloom import Node
 
-    from ._targets import connect
-
     async with Node() as node:
-        connection = await connect(node.client, address)
+        connection = await node.client.dial(address)
         say(f"connected to {connection.peer} by {connection.security or 'its transport'}")
         while count is None or len(trips) < count:
             if trips:
@@ -76,8 +68,6 @@ async def _ping_once(
     from peerloom import LinkClosed
     from peerloom._meta._exchange import STREAM_FAILURES
 
-    from ._targets import connect
-
     number = len(trips) + 1
     try:
         trip = await client.ping(peer)
@@ -85,7 +75,7 @@ async def _ping_once(
         trips.append(None)
         say(f"{number}: no answer ({one_line(error)})")
         if isinstance(error, LinkClosed):
-            await connect(client, address)
+            await client.dial(address)
     else:
         trips.append(trip)
         say(f"{number}: {milliseconds(trip)}")

@@ -1,4 +1,4 @@
-"""Connecting to the addresses that somebody typed."""
+"""Checking the addresses that somebody typed, and staying connected to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from peerloom._client import NetworkClient
-    from peerloom._endpoint import ConnectionInfo
     from peerloom._node import Node
 
 
@@ -26,10 +25,24 @@ def check_target(text: str) -> None:
     try:
         _peer_of(text)
     except ValueError as error:
-        raise typer.BadParameter(
-            "expected an address such as /ip4/192.0.2.1/tcp/2428/p2p/…, "
-            f"found {text!r} ({one_line(error)})"
-        ) from error
+        raise _no_address("/ip4/192.0.2.1/tcp/2428/p2p/…", text, error) from error
+
+
+def check_address(text: str) -> str:
+    """An address as it is always written; raises `typer.BadParameter` unless it is one."""
+    try:
+        address = Multiaddr(text)
+        if not address.to_bytes():
+            raise ValueError("it is empty")
+    except ValueError as error:
+        raise _no_address("/ip4/127.0.0.1/tcp/2428", text, error) from error
+    return str(address)
+
+
+def _no_address(example: str, text: str, error: ValueError) -> typer.BadParameter:
+    return typer.BadParameter(
+        f"expected an address such as {example}, found {text!r} ({one_line(error)})"
+    )
 
 
 def refuse_own(node: Node, targets: Iterable[str]) -> None:
@@ -47,17 +60,6 @@ def _peer_of(target: str) -> PeerId | None:
     if not target.startswith("/"):
         return PeerId.from_string(target)
     return split_peer(Multiaddr(target))[1]
-
-
-async def connect(client: NetworkClient, text: str) -> ConnectionInfo:
-    """Dial an address; raises `DialFailed`, for what is none as well."""
-    try:
-        target = Multiaddr(text)
-    except ValueError:
-        raise DialFailed(
-            None, (), f"{text!r} is not an address; write one such as /ip4/192.0.2.1/tcp/2428"
-        ) from None
-    return await client.dial(target)
 
 
 async def stay_connected(client: NetworkClient, target: str) -> None:
