@@ -26,6 +26,8 @@ time.sleep(600)
 def _hold_port() -> socket.socket | None:
     """The usual port, if this test can have it; else somebody else has."""
     holder = socket.socket()
+    # As a node binds, or a connection that only leaves from this port would be in our way alone.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         holder.bind(("0.0.0.0", PORT))
         holder.listen()
