@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio
+from ._change import Change
 
 if TYPE_CHECKING:
     from ._config import GossipsubConfig
@@ -22,24 +22,21 @@ class Backlog:
         self._router = router
         self._delivery = delivery
         self._news = news
-        self._room = anyio.Event()
+        self._room = Change()
         self._was_full = False
 
     def shrank(self) -> None:
         """Less waits than before."""
-        self._room.set()
+        self._room.tell()
 
     async def wait_for_room(self) -> None:
         """Wait until no more is in it than may be: only then may more be read from peers."""
-        while self._is_full():
-            self._was_full = True
-            if self._room.is_set():  # others may wait for it already
-                self._room = anyio.Event()
-            await self._room.wait()
+        await self._room.until(self._has_room)
 
     def has_been_full(self) -> bool:
         """Whether peers have had to wait since this was last asked, or do."""
-        was_full, self._was_full = self._was_full or self._is_full(), False
+        was_full = not self._has_room() or self._was_full
+        self._was_full = False
         return was_full
 
     @property
@@ -47,9 +44,11 @@ class Backlog:
         """What is in it."""
         return self._router.pending_bytes + self._delivery.bytes
 
-    def _is_full(self) -> bool:
+    def _has_room(self) -> bool:
         messages = self._router.pending_messages + len(self._delivery) + len(self._news)
-        return (
-            self.bytes > self._config.max_pending_bytes
-            or messages > self._config.max_pending_messages
+        has_room = (
+            self.bytes <= self._config.max_pending_bytes
+            and messages <= self._config.max_pending_messages
         )
+        self._was_full |= not has_room
+        return has_room

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from ._change import Change
 from ._events import Message
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Delivery:
         self._shrank = shrank
         self._event_classes = event_classes
         self._waiting: deque[Event] = deque()
-        self._news = anyio.Event()
+        self._news = Change()
         self._beyond = 0  # given since there was room last
         self.bytes = 0
 
@@ -58,14 +59,12 @@ class Delivery:
             return
         self._waiting.append(event)
         self.bytes += _size(event)
-        self._news.set()
+        self._news.tell()
 
     async def run(self) -> None:
         """Give what waits."""
         while True:
-            while not self._waiting:
-                self._news = anyio.Event()
-                await self._news.wait()
+            await self._news.until(lambda: self._waiting)
             if await self._is_read():
                 self._beyond = 0
                 self._give(self._room())

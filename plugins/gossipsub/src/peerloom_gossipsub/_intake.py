@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-import anyio
 from anyio.lowlevel import checkpoint
+
+from ._change import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,18 +51,16 @@ class Verifications:
 
     def __init__(self) -> None:
         self._waiting: dict[PeerId, deque[Arrival]] = {}
-        self._news = anyio.Event()
+        self._news = Change()
 
     def add(self, arrival: Arrival) -> None:
         """It has come."""
         self._waiting.setdefault(arrival.bringers[0], deque()).append(arrival)
-        self._news.set()
+        self._news.tell()
 
     async def wait(self) -> None:
         """Return when there is one."""
-        while not self._waiting:
-            self._news = anyio.Event()
-            await self._news.wait()
+        await self._news.until(lambda: self._waiting)
 
     def pop(self) -> Arrival:
         """The one whose turn it is."""

@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from peerloom import LinkClosed, RemoteProtocolError, StreamError
 
 from ._actions import Priority
+from ._change import Change
 from ._outbound import OutboundQueue
 from ._protocols import PROTOCOLS
 
@@ -46,7 +47,8 @@ class PeerLink:
         self.peer = peer
         self._queue = OutboundQueue(max_bytes)
         self._wake = anyio.Event()
-        self._room = anyio.Event()
+        self._room = Change()
+        self._pulls = 0
         self._turns = anyio.Lock()
         self._scope = anyio.CancelScope()
         self._stream_scope = anyio.CancelScope()
@@ -90,9 +92,9 @@ class PeerLink:
         return False
 
     async def _room_within(self, seconds: float) -> bool:
+        pulls = self._pulls
         with anyio.move_on_after(seconds):
-            self._room = anyio.Event()
-            await self._room.wait()
+            await self._room.until(lambda: self.is_closed or self._pulls > pulls)
             return True
         return False
 
@@ -130,7 +132,7 @@ class PeerLink:
     def close(self) -> None:
         """Send no more, and wait for no room."""
         self.is_closed = True
-        self._room.set()
+        self._room.tell()
         self._scope.cancel()
 
     @property
@@ -196,7 +198,8 @@ class PeerLink:
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
                 self._unsent = self._unsent or pulled
                 self._is_slow = False
-                self._room.set()
+                self._pulls += 1
+                self._room.tell()
                 if not await self._sent(stream):
                     return False
                 if self._has_missed_control:

@@ -9,6 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from ._actions import Verdict
+from ._change import Change
 from ._events import message_of
 from ._intake import Turn, Verifications
 from ._signing import InvalidMessage, Verifier
@@ -52,7 +53,7 @@ class Validation:
         self._validators = validators
         self._asked = 0
         self._is_over = False
-        self._answered = anyio.Event()
+        self._answered = Change()
 
     async def run(self) -> None:
         """Verify what waits, in turns; what a turn leads to is done together, at its end."""
@@ -62,7 +63,7 @@ class Validation:
             turn.begin()
             verified = 0
             while self._waiting:
-                await self._wait_for_validators()
+                await self._answered.until(lambda: self._asked < MAX_ASKED)
                 self._verify(self._waiting.pop())
                 verified += 1
                 if turn.is_over or verified % _TOGETHER == 0 or not self._waiting:
@@ -85,11 +86,6 @@ class Validation:
     def finish(self) -> None:
         """Ask no more validators: the plugin is being left, and can have no new task."""
         self._is_over = True
-
-    async def _wait_for_validators(self) -> None:
-        while self._asked >= MAX_ASKED:
-            self._answered = anyio.Event()
-            await self._answered.wait()
 
     def _verify(self, arrival: Arrival) -> None:
         if self._router.is_unwanted(arrival):
@@ -119,7 +115,7 @@ class Validation:
             self._losses["message whose validator failed"] += 1
             _LOG.exception("the validator of %r failed", topic)
         self._asked -= 1
-        self._answered.set()
+        self._answered.tell()
         self._finish(arrival, verdict)
 
     def _finish(self, arrival: Arrival, verdict: Verdict) -> None:
