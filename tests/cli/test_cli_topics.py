@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.commands import Running, command, environment, peerloom, running
+from tests.cli.slow_link import slow_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +121,50 @@ def test_every_line_of_a_file_arrives_in_order_and_as_json_in_full(
     assert {one["topic"] for one in told} == {"news"}
     assert {one["source"] for one in told} == {peerloom(tmp_path / "pub", "id").stdout.strip()}
     assert len({one["message_id"] for one in told}) == len(lines)
+
+
+def _lines(count: int) -> list[str]:
+    return [f"{number:01024}" for number in range(count)]
+
+
+@contextmanager
+def slow_way_to(node: Running, **rate: float) -> Iterator[tuple[str, str]]:
+    address = address_of(node, "listening on")
+    port = address.split("/")[4]
+    with slow_link(int(port), **rate) as begin:
+        yield "--dial", address.replace(f"/tcp/{port}/", f"/tcp/{begin}/")
+
+
+@backends
+def test_what_is_published_over_a_slow_link_is_sent_before_the_command_ends(
+    tmp_path: Path, backend: tuple[str, ...]
+) -> None:
+    lines = _lines(1024)  # for four seconds
+    with (
+        running(tmp_path / "sub", "sub", "news", *LOOPBACK, "--count", str(len(lines))) as sub,
+        slow_way_to(sub, bytes_a_second=2**18) as to,
+    ):
+        done = peerloom(tmp_path / "pub", "pub", "news", *to, *backend, input="\n".join(lines))
+        assert done.returncode == 0, done.stderr
+        assert sub.end() == 0
+    assert sub.said == lines
+
+
+@backends
+def test_what_cannot_be_sent_is_waited_for_no_longer_than_said_and_told(
+    tmp_path: Path, backend: tuple[str, ...]
+) -> None:
+    lines = _lines(2048)
+    with (
+        running(tmp_path / "sub", "sub", "news", *LOOPBACK) as sub,
+        slow_way_to(sub, max_bytes=2**18) as to,
+    ):
+        options = (*to, *backend, "--wait", "5")
+        done = peerloom(tmp_path / "pub", "pub", "news", *options, input="\n".join(lines))
+        assert done.returncode == 1
+        told = done.stderr.splitlines()[-1]
+        assert told.startswith("peerloom: not all of it was sent to 1 peer of 1: gone, or nothing")
+        assert sub.end(signal.SIGTERM) == 0
 
 
 def test_bytes_that_are_no_text_are_base64_only(tmp_path: Path) -> None:

@@ -19,13 +19,18 @@ class Pipe:
     def __init__(self, flows):
         self.flows = flows
         self.taken = b""
+        self.is_ended = anyio.Event()
 
     async def send(self, data):
         await self.flows.wait()
         self.taken += data
 
+    async def send_eof(self):
+        self.is_ended.set()
+
     async def receive(self):
-        await anyio.sleep_forever()
+        await self.is_ended.wait()
+        raise anyio.EndOfStream
 
     async def __aenter__(self):
         return self
@@ -66,3 +71,51 @@ async def test_what_is_queued_goes_out_over_the_newer_connection_also_at_the_end
             link.renew(0.0)
             await link.finish()
     assert ctx.pipes[1].taken == framed(b"said")
+
+
+class Streams(Context):
+    """A connection on which every stream is another one."""
+
+    async def open_stream(self, *_, **__):
+        self.pipes.append(Pipe(self.pipes[0].flows))
+        return self.pipes[-1]
+
+
+async def test_what_is_flushed_is_read_to_the_end_and_what_comes_later_goes_over_another_stream():
+    ctx: Any = Streams()
+    ctx.connect(flows := anyio.Event())
+    greeted = anyio.Event()
+    link = PeerLink(ctx, peer(1), 2**20, greeted.set)
+    link.offer(Priority.DATA, [much := bytes(2**17)])
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            assert not await link.flush(0.0)
+            flows.set()
+            assert await link.flush(2.0)
+            first = ctx.pipes[1]
+            assert (first.taken, first.is_ended.is_set()) == (framed(much), True)
+            await greeted.wait()
+            link.offer(Priority.DATA, [b"more"])
+            assert await link.flush(2.0)
+            second = ctx.pipes[2]
+            # So little is gone before a node is.
+            assert (second.taken, second.is_ended.is_set()) == (framed(b"more"), False)
+            link.close()
+
+
+async def test_a_peer_that_goes_has_not_been_sent_what_was_queued():
+    ctx: Any = Context()
+    ctx.connect(anyio.Event())
+    link = PeerLink(ctx, peer(1), 1000, lambda: None)
+    link.offer(Priority.DATA, [b"said"])
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            tasks.start_soon(_close_when_waited_for, link)
+            assert not await link.flush(60.0)
+
+
+async def _close_when_waited_for(link):
+    await anyio.wait_all_tasks_blocked()
+    link.close()

@@ -15,6 +15,8 @@ from __future__ import annotations
 from ._actions import Verdict
 from ._client import Gossipsub
 from ._commands import (
+    Flush,
+    Flushed,
     HoldPeers,
     MeshPeers,
     MeshStats,
@@ -56,6 +58,8 @@ __all__ = [
     "PROTOCOLS",
     "Degrees",
     "Duplicate",
+    "Flush",
+    "Flushed",
     "Gossipsub",
     "GossipsubConfig",
     "HoldPeers",

@@ -9,6 +9,8 @@ from peerloom.plugin import TopicJoined, TopicLeft
 
 from ._actions import Priority, Send
 from ._commands import (
+    Flush,
+    Flushed,
     HoldPeers,
     MeshPeers,
     MeshStats,
@@ -57,6 +59,7 @@ class Answers:
             Subscribe.handled_by(self._subscribe),
             Unsubscribe.handled_by(self._unsubscribe),
             Publish.handled_by(self._publish),
+            Flush.handled_by(self._flush),
             MeshPeers.handled_by(self._mesh_peers),
             SubscribedPeers.handled_by(self._subscribed_peers),
             HoldPeers.handled_by(self._hold_peers),
@@ -122,6 +125,9 @@ class Answers:
     ) -> Published:
         skipped = await self._engine.links.wait_for_room(slow, message)
         return Published(publication.message_id, len(publication.peers) - skipped, skipped)
+
+    async def _flush(self, command: Flush) -> Flushed:
+        return Flushed(*await self._engine.links.flush(command.patience_seconds))
 
     async def _mesh_peers(self, command: MeshPeers) -> tuple[PeerId, ...]:
         return tuple(self._engine.router.mesh_peers(command.topic))

@@ -24,7 +24,13 @@ Said = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", "-w", min=0, metavar="SECONDS", help="How long to wait for somebody."),
+    typer.Option(
+        "--wait",
+        "-w",
+        min=0,
+        metavar="SECONDS",
+        help="Wait so long for somebody, or for one who takes nothing.",
+    ),
 ]
 Count = Annotated[
     int | None,
@@ -68,8 +74,8 @@ def pub(
 ) -> None:
     """Publish to a topic: a message, or each line of the input.
 
-    Waits until somebody who is connected is subscribed. Exits with 1 if nobody is, or if
-    something was not published, and with 130 if Ctrl-C came first.
+    Waits until somebody who is connected is subscribed, and until all is sent. Exits with 1 if
+    nobody is, or if something was not published or sent, and with 130 if Ctrl-C came first.
     """
     from ._pub import run_pub
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from peerloom import NetworkClient, NodeClosed
 
 from ._commands import (
+    Flush,
     HoldPeers,
     MeshPeers,
     MeshStats,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from peerloom import PeerId
 
-    from ._commands import Published, Validator
+    from ._commands import Flushed, Published, Validator
 
 
 class Gossipsub:
@@ -70,6 +71,14 @@ class Gossipsub:
         for a topic that is no text or data that is no bytes.
         """
         return await self._client.call(Publish(topic, data))
+
+    async def flush(self, patience_seconds: float = 30.0) -> Flushed:
+        """Wait until the peers have what was published; gives how many have, and have not.
+
+        A node that ends sends what is queued for a second only, and over a slow link much is left.
+        Whoever takes nothing for `patience_seconds` is not waited for.
+        """
+        return await self._client.call(Flush(patience_seconds))
 
     async def mesh_peers(self, topic: str) -> tuple[PeerId, ...]:
         """The peers of a topic's mesh: those that get every message from this node."""

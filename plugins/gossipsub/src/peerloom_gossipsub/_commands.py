@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
 
@@ -75,6 +75,32 @@ class Publish(Command[Published]):
 
     topic: str = field(validator=is_topic)
     data: bytes = field(converter=as_bytes)
+
+
+@frozen
+class Flushed:
+    """Who has what was published.
+
+    Attributes:
+        reached: how many peers have all that was queued for them.
+        missed: how many have not: they have taken nothing for too long, or have gone.
+    """
+
+    reached: int
+    missed: int
+
+
+@frozen
+class Flush(Command[Flushed]):
+    """Wait until the peers have what is queued for them: before a node ends, over slow links.
+
+    Attributes:
+        patience_seconds: whoever takes nothing for so long is not waited for.
+    """
+
+    timeout_seconds: ClassVar[float] = 3600.0
+
+    patience_seconds: float = field(default=30.0, validator=is_finite)
 
 
 @frozen

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STREAM_FAILURES: Final = (LinkClosed, StreamError, RemoteProtocolError, TimeoutError)
 _WRITE_BYTES: Final = 262_144
 _CLOSE_SECONDS: Final = 0.001
+_RECEIPT_SECONDS: Final = 10.0  # a window of yamux, at 26 kB/s
+_SOON_GONE_BYTES: Final = 65_536  # less than that goes out while a node says goodbye
 _GATHERING_TURNS: Final = 8  # of 4, 8 and 16 the best: a message takes two from `publish` to here
 
 
@@ -48,7 +50,7 @@ class PeerLink:
         self._queue = OutboundQueue(max_bytes)
         self._wake = anyio.Event()
         self._room = Change()
-        self._pulls = 0
+        self._steps = 0
         self._turns = anyio.Lock()
         self._scope = anyio.CancelScope()
         self._stream_scope = anyio.CancelScope()
@@ -56,13 +58,16 @@ class PeerLink:
         self._is_broken = False
         self._is_stale = False
         self._is_finishing = False
+        self._wants_receipt = False
         self._was_open = False
         self._is_slow = False
         self._has_missed_control = False
         self.is_closed = False
         self._over = anyio.Event()
+        self._end = anyio.Event()
         self._unsent: list[bytes] = []
         self._sent_at = -inf
+        self._sent_bytes = 0
 
     def offer(self, priority: Priority, frames: Sequence[bytes]) -> bool:
         """Queue frames; gives whether there was room."""
@@ -92,9 +97,9 @@ class PeerLink:
         return False
 
     async def _room_within(self, seconds: float) -> bool:
-        pulls = self._pulls
+        steps = self._steps
         with anyio.move_on_after(seconds):
-            await self._room.until(lambda: self.is_closed or self._pulls > pulls)
+            await self._room.until(lambda: self.is_closed or self._steps > steps)
             return True
         return False
 
@@ -122,6 +127,22 @@ class PeerLink:
         self._is_stale = True
         self._stream_scope.deadline = anyio.current_time() + patience_seconds
         self._wake.set()
+
+    async def flush(self, patience_seconds: float) -> bool:
+        """Wait until the peer has what is queued; gives False if it takes nothing so long, or goes.
+
+        What the stream has taken may still be on its way, so it is ended, too, and the peer ends it
+        in turn when it has read all; some implementations do not, and are not waited for long.
+        """
+        while self.waiting_frames:
+            if self.is_closed or not await self._room_within(patience_seconds):
+                return False
+        if self._sent_bytes > _SOON_GONE_BYTES:
+            self._wants_receipt = True
+            self._wake.set()
+            with anyio.move_on_after(patience_seconds):
+                await self._room.until(lambda: self.is_closed or not self._wants_receipt)
+        return True
 
     async def finish(self) -> None:
         """Send what is queued, then no more; returns when it is on its way."""
@@ -159,14 +180,25 @@ class PeerLink:
 
     async def _run_stream(self) -> None:
         self._is_broken = self._is_stale = False
+        self._end, self._sent_bytes = anyio.Event(), 0
         async with await self._open() as stream:
             self._was_open = True
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
                 is_whole = await self._write(stream)
+                if self._wants_receipt and is_whole:
+                    await self._receipt(stream)
                 tasks.cancel_scope.cancel()
             if not is_whole:
                 raise LinkClosed("the stream is broken")
+
+    async def _receipt(self, stream: Stream) -> None:
+        self._is_stale = True  # whatever comes later goes out on another stream
+        with suppress(*STREAM_FAILURES), anyio.move_on_after(_RECEIPT_SECONDS):
+            await stream.send_eof()
+            await self._end.wait()
+        self._wants_receipt = False
+        self._room.tell()
 
     async def _open(self) -> Stream:
         best = self._best_connection()
@@ -187,10 +219,11 @@ class PeerLink:
         try:
             await stream.receive()
         except anyio.EndOfStream:
-            return
+            pass
         except STREAM_FAILURES:
             self._is_broken = True
             self._wake.set()
+        self._end.set()
 
     async def _write(self, stream: Stream) -> bool:
         # Gives whether the stream may have a clean end.
@@ -198,14 +231,13 @@ class PeerLink:
             if self._unsent or (pulled := self._queue.pull(_WRITE_BYTES)):
                 self._unsent = self._unsent or pulled
                 self._is_slow = False
-                self._pulls += 1
-                self._room.tell()
+                self._advance()
                 if not await self._sent(stream):
                     return False
                 if self._has_missed_control:
                     self._has_missed_control = False
                     self._greet()
-            elif self._is_finishing:
+            elif self._is_finishing or self._wants_receipt:
                 return True
             else:
                 self._wake = anyio.Event()
@@ -219,9 +251,15 @@ class PeerLink:
             await stream.send(b"".join(self._unsent))
         except STREAM_FAILURES:
             return False
+        self._sent_bytes += sum(map(len, self._unsent))
         self._unsent = []
         self._sent_at = self._ctx.runtime.now()
+        self._advance()
         return True
+
+    def _advance(self) -> None:
+        self._steps += 1
+        self._room.tell()
 
     async def _gather(self) -> None:
         # What follows close behind another message waits a little for what follows it: to go out

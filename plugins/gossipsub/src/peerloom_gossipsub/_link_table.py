@@ -124,6 +124,21 @@ class LinkTable:
         if link.is_newly_slow():
             self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
 
+    async def flush(self, patience_seconds: float) -> tuple[int, int]:
+        """Wait until peers have what is queued; gives how many have, and how many have not.
+
+        A peer that takes nothing for `patience_seconds` is not waited for, nor one that goes.
+        """
+        done: list[bool] = []
+
+        async def flush(link: PeerLink) -> None:
+            done.append(await link.flush(patience_seconds))
+
+        async with anyio.create_task_group() as tasks:
+            for link in self._links.values():
+                tasks.start_soon(flush, link)
+        return done.count(True), done.count(False)
+
     async def finish(self) -> None:
         """Send what is queued, as far as that is quickly done, then end every stream."""
         self._is_finishing = True

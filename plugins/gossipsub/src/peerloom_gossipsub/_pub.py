@@ -24,7 +24,7 @@ PATIENCE_SECONDS: Final = 1.5  # a command that is silent for longer seems to ha
 async def run_pub(
     config: NetworkConfig, topic: str, message: str | None, wait: float, dial: Sequence[str]
 ) -> None:
-    """Publish; raises `PublishError` if nobody hears, or some of it was not published."""
+    """Publish; raises `PublishError` if nobody hears, or some of it was not published or sent."""
     check_topic(topic)
     async with passing_node(config, dial) as node:
         await _wait_for_somebody(node, topic, wait)
@@ -39,6 +39,13 @@ async def run_pub(
                 continue
             if published.skipped:
                 tell(f"line {number} skipped {_peers(published.skipped)}, too slow to take it")
+                refused += not published.sent
+        flushed = await gossip.flush(wait)
+        if flushed.missed:
+            raise PublishError(
+                f"not all of it was sent to {_peers(flushed.missed)} of "
+                f"{flushed.missed + flushed.reached}: gone, or nothing was taken for {wait:g} s"
+            )
         if refused:
             raise PublishError(f"not published: {refused} of {number} lines")
 
