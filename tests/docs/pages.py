@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.packaging.tree import PACKAGES, ROOT
+from tests.packaging.tree import ROOT, project_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ FENCE: Final = re.compile(
     r"(?:^<!-- block: (?P<how>[^>]+) -->\n)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-LANGUAGES: Final = frozenset({"python", "console", "text", "toml", "sh"})
+LANGUAGES: Final = frozenset({"python", "console", "text", "toml", "sh", "yaml"})
 NO_CODE: Final = frozenset({"{toctree}", "{include}"})
 
 
@@ -75,7 +75,5 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """All of them: the site's and the packages' READMEs."""
-    readmes = [package / "README.md" for package in (ROOT, *PACKAGES)]
-    site = sorted((ROOT / "docs").rglob("*.md"))
-    return [Page(path, path.read_text(encoding="utf-8")) for path in (*readmes, *site)]
+    """All of the project."""
+    return [Page(ROOT / name, text) for name, text in project_texts() if name.endswith(".md")]

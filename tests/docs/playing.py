@@ -15,7 +15,8 @@ from docs._reference.names import sections
 from peerloom import load_config
 from tests.docs import programs
 from tests.docs.masks import agree, meanings, translated
-from tests.docs.terminal import Terminal, terminal
+from tests.docs.projects import Project, project_beside
+from tests.docs.terminal import BIN, Terminal, terminal
 from tests.packaging.tree import ROOT
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Play:
     folder: Path
     terminal: Terminal
     is_rewritten: bool
+    project: Project
     meaning: dict[str, str] = field(default_factory=dict)
 
     def block(self, block: Block, group: Sequence[Block], shown: Block | None) -> Iterator[Output]:
@@ -70,7 +72,7 @@ class Play:
         elif block.language == "toml":
             self._toml(block)
         elif block.language == "sh":
-            check_shell(block.text)
+            check_shell(block.text, self.project)
 
     def _python(
         self, block: Block, group: Sequence[Block], shown: Block | None
@@ -78,7 +80,7 @@ class Play:
         is_part = "in node" in block.how
         for backend in programs.BACKENDS if is_part else programs.backends_of(block.text):
             if is_part:
-                printed = programs.run_parts(group, backend)
+                printed = programs.run_parts(group, backend, self.project.plugins)
             else:
                 program = programs.on(backend, block.text)
                 printed = programs.run_program(program, f"line {block.line}", self.folder)
@@ -112,7 +114,7 @@ class Play:
         for folder in re.findall(r"(?<=\s)'?\./([\w./-]+)", command):
             self.terminal.install(folder)
         if "./" not in command:
-            check_pip(command)
+            check_pip(command, self.project)
 
     def _toml(self, block: Block) -> None:
         tomllib.loads(block.text)
@@ -125,8 +127,8 @@ def play(page: Page, folder: Path, *, is_rewritten: bool = False) -> Iterator[Ou
     """Run every block of a page in that folder; gives what they print where the page shows it."""
     blocks = list(page.blocks())
     group: list[Block] = []
-    with terminal(folder) as commands:
-        playing = Play(folder, commands, is_rewritten)
+    with terminal(folder) as commands, project_beside(page.path) as project:
+        playing = Play(folder, commands, is_rewritten, project)
         for index, block in enumerate(blocks):
             following = blocks[index + 1] if index + 1 < len(blocks) else None
             shown = following if following and following.language == "text" else None
@@ -136,18 +138,20 @@ def play(page: Page, folder: Path, *, is_rewritten: bool = False) -> Iterator[Ou
                 group = []
 
 
-def check_shell(text: str) -> None:
+def check_shell(text: str, project: Project) -> None:
     """Whether commands that a test cannot give (they install, or run for minutes) would work."""
     for line in text.splitlines():
         command = line.partition("#")[0].strip()
         match command.split():
             case ["pip", "install", *_]:
-                check_pip(command)
+                check_pip(command, project)
             case ["make", target, *_]:
                 makefile = (ROOT / "Makefile").read_text()
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"no target {target}"
             case ["python", "-m", module, *_]:
                 assert find_spec(module), f"no module {module}"
+            case ["pytest" | "peerloom" as program, *_]:
+                assert (BIN / program).exists(), f"no program {program}"
             case []:
                 pass
             case _:
@@ -155,11 +159,15 @@ def check_shell(text: str) -> None:
 
 
 @cache
-def check_pip(command: str) -> None:
+def check_pip(command: str, project: Project) -> None:
     """All that it asks for is here already, so pip has nothing to fetch."""
     arguments = command.removeprefix("pip install ")
+    if arguments == project.name:
+        return
+    pip = f"{sys.executable} -m pip install --dry-run --no-index --no-build-isolation"
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m pip install --dry-run --no-index {arguments}"],
+        ["bash", "-c", f"{pip} {arguments}"],
+        cwd=project.folder,
         check=False,
         capture_output=True,
         text=True,

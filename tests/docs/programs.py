@@ -63,18 +63,21 @@ def _forget_modules_in(folder: Path, known: set[str]) -> None:
             del sys.modules[name]
 
 
-def run_parts(blocks: Sequence[Block], backend: str) -> str:
-    """Run parts of programs, the last one to its end and the others beside it."""
+def run_parts(blocks: Sequence[Block], backend: str, plugins: Sequence[object]) -> str:
+    """Run parts of programs, the last one to its end and the others beside it.
+
+    Their nodes have these plugins, beside those that are installed.
+    """
     printed = io.StringIO()
     with redirect_stdout(printed):
-        anyio.run(_run_parts, blocks, backend=backend)
+        anyio.run(_run_parts, blocks, plugins, backend=backend)
     return printed.getvalue()
 
 
-async def _run_parts(blocks: Sequence[Block]) -> None:
+async def _run_parts(blocks: Sequence[Block], plugins: Sequence[object]) -> None:
     *beside, last = [_function_of(block) for block in blocks]
     with anyio.fail_after(SECONDS):
-        async with _two_ends() as ends, anyio.create_task_group() as tasks:
+        async with _two_ends(plugins) as ends, anyio.create_task_group() as tasks:
             for function, names in zip(beside, ends, strict=False):
                 tasks.start_soon(function, names)
                 await anyio.wait_all_tasks_blocked()
@@ -95,10 +98,10 @@ def _function_of(block: Block) -> Any:
 
 
 @asynccontextmanager
-async def _two_ends() -> AsyncGenerator[list[dict[str, Any]], None]:
+async def _two_ends(plugins: Sequence[object]) -> AsyncGenerator[list[dict[str, Any]], None]:
     """Two connected nodes, and what a block beside each of them may name."""
     config = NetworkConfig(listen=["/ip4/127.0.0.1/tcp/0"], strict=True)
-    async with Node(config) as one, Node(config) as two:
+    async with Node(config, plugins=plugins) as one, Node(config, plugins=plugins) as two:
         await one.client.dial(two.addresses[0])
         yield [
             {"node": mine, "peer": other.peer_id, "address": other.addresses[0]}
