@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, TypeVarTuple, overload
 
 from ._entered import Entered
+from ._iterated import Iterated
 from ._loop_thread import LoopThread
 
 if TYPE_CHECKING:
@@ -69,14 +70,11 @@ class Portal:
         return Entered(self._loop, manager)
 
     def iterate(self, iterable: AsyncIterable[T]) -> Iterator[T]:
-        """What is for ``async for``, for ``for``."""
-        iterator = aiter(iterable)
-        while True:
-            try:
-                item = self.run(iterator.__anext__)
-            except StopAsyncIteration:
-                return
-            yield item
+        """What is for ``async for``, for ``for``.
+
+        A generator that the loop leaves before its end is closed.
+        """
+        return Iterated(self._loop, iterable).items()
 
 
 async def _awaited(function: Callable[[*Ts], Any], *args: *Ts) -> Any:

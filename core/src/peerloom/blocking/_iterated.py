@@ -1,0 +1,120 @@
+"""Iterated: an async iterable, used from another thread as a plain one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
+
+    from anyio.abc import TaskStatus
+
+    from ._loop_thread import LoopThread
+
+T = TypeVar("T")
+
+
+ENDINGS: Final = (Exception, SystemExit, KeyboardInterrupt)  # raised where the items are wanted
+
+
+class Iterated(Generic[T]):
+    """One task of the loop takes all items, as cancel scopes in a generator demand.
+
+    A generator that is not iterated to its end is closed when the loop over it is left.
+    """
+
+    def __init__(self, loop: LoopThread, iterable: AsyncIterable[T]) -> None:
+        self._loop = loop
+        self._iterable = iterable
+        self._scope: anyio.CancelScope
+        self._wanted: anyio.Event
+        self._given: anyio.Event
+        self._over: anyio.Event | None = None
+        self._left = False
+        self._item: T
+        self._failure: BaseException | None = None
+        self._failure_to_close: BaseException | None = None
+
+    def items(self) -> Iterator[T]:
+        """What is for ``for``."""
+        try:
+            self._loop.call(self._begin)
+            while True:
+                try:
+                    item = self._loop.call(self._next)
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            if self._loop.runs:
+                self._loop.call(self._leave)
+
+    async def _begin(self) -> None:
+        await self._loop.tasks.start(self._hold)
+
+    async def _next(self) -> T:
+        self._given = anyio.Event()
+        self._wanted.set()
+        try:
+            await self._given.wait()
+        finally:
+            if not self._given.is_set():
+                self._scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+        return self._item
+
+    async def _leave(self) -> None:
+        if self._over is None:
+            return
+        self._left = True
+        self._wanted.set()
+        try:
+            await self._over.wait()
+        finally:
+            self._scope.cancel()
+        if self._failure_to_close is not None:
+            raise self._failure_to_close
+
+    async def _hold(self, *, task_status: TaskStatus[None]) -> None:
+        iterator = aiter(self._iterable)
+        self._wanted, self._over = anyio.Event(), anyio.Event()
+        try:
+            with anyio.CancelScope() as self._scope:
+                task_status.started()
+                try:
+                    await self._give(iterator)
+                finally:
+                    await self._close(iterator)
+        finally:
+            self._over.set()
+
+    async def _give(self, iterator: AsyncIterator[T]) -> None:
+        while self._failure is None:
+            await self._wanted.wait()
+            if self._left:
+                return
+            self._wanted = anyio.Event()
+            try:
+                self._item = await anext(iterator)
+            except ENDINGS as failure:
+                self._failure = failure
+            self._given.set()
+
+    async def _close(self, iterator: AsyncIterator[T]) -> None:
+        # In no scope of its own: those that a generator has entered must be left before it.
+        if isinstance(iterator, AsyncGenerator):
+            try:
+                await iterator.aclose()
+            except BaseExceptionGroup as group:
+                self._failure_to_close = _failures_in(group)
+            except ENDINGS as failure:
+                self._failure_to_close = failure
+
+
+def _failures_in(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    # A task group makes a group of what it is left by, and be it that its generator is closed.
+    return group.split((GeneratorExit, anyio.get_cancelled_exc_class()))[1]
