@@ -38,6 +38,10 @@ def cause_of(one: object) -> str:
     return str(raised.value)
 
 
+class Panic(BaseException):
+    """As pyo3's PanicException, which a plugin's Rust module may raise."""
+
+
 class TestJudgement:
     def test_accepts_every_hook_in_its_documented_form(self) -> None:
         class Everything:
@@ -143,7 +147,14 @@ class TestLoading:
         assert "ModuleNotFoundError" in str({one.name: one for one in found.broken}["missing"])
 
     @pytest.mark.parametrize(
-        "error", [SystemExit(2), RuntimeError("boom\nand more"), ExceptionGroup("g", [OSError()])]
+        "error",
+        [
+            SystemExit(2),
+            RuntimeError("boom\nand more"),
+            ExceptionGroup("g", [OSError()]),
+            Panic("out of memory\nthere"),
+            BaseExceptionGroup("g", [Panic()]),
+        ],
     )
     def test_names_distribution_version_and_cause_in_one_paragraph(
         self, error: BaseException
@@ -155,6 +166,7 @@ class TestLoading:
         text = str(found.broken[0])
         assert text.startswith("Plugin bad (some-dist 3.1) is not used: ")
         assert "\n" not in text
+        assert str(error).split("\n")[0] in text
 
     def test_lets_a_keyboard_interrupt_pass(self) -> None:
         def load() -> object:

@@ -217,7 +217,7 @@ def of_plain_code(error: BaseException) -> BaseException:
         return error
     if isinstance(error, BaseExceptionGroup) and error.split(harmless)[1] is None:
         return error
-    replacement = RuntimeError(f"it raised {type(error).__name__}, although nobody cancels it")
+    replacement = RuntimeError(f"it raised {describe(error)}, although nobody cancels it")
     replacement.__cause__ = error
     return replacement.with_traceback(error.__traceback__)
 

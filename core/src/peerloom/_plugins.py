@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from ._errors import PluginError, describe
 from ._hookspecs import ENTRY_POINT_GROUP
-from ._isolation import Seam, without_exit
+from ._isolation import PlainSeam, without_exit
 from ._judgement import judge
 from ._plugin_order import start_order
 
@@ -165,7 +165,7 @@ def extend_cli(app: Any, plugins: Iterable[LoadedPlugin]) -> tuple[BrokenPlugin,
     owners = dict.fromkeys(_cli_words(app) if speaking else (), "peerloom itself")
     broken: list[BrokenPlugin] = []
     for plugin in speaking:
-        with Seam(partial(_note_broken, broken, plugin)):
+        with PlainSeam(partial(_note_broken, broken, plugin)):
             _add_commands(app, plugin, owners)
     return tuple(broken)
 
@@ -195,7 +195,7 @@ class _Gathering:
 
     def take(self, candidate: Candidate) -> None:
         """Load one; whatever it raises makes it broken."""
-        with Seam(lambda error: self._refuse(candidate, _cause(error))):
+        with PlainSeam(lambda error: self._refuse(candidate, _cause(error))):
             other = self._claimed.setdefault(candidate.name, candidate)
             if other is not candidate:
                 raise PluginError(
