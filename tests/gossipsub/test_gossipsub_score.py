@@ -37,7 +37,7 @@ FULL = TopicScore(
 
 
 def scores_of(topic=NOTHING, **settings):
-    scores = PeerScores(ScoreParams(default_topic=topic, **settings))
+    scores = PeerScores(ScoreParams(default_topic=topic, **settings), {})
     scores.connect(A)
     return scores
 
@@ -208,7 +208,7 @@ def test_scores_of_the_application_are_bounded(monkeypatch):
 
 def deliveries_of(topic):
     params = ScoreParams(default_topic=topic)
-    scores = PeerScores(params)
+    scores = PeerScores(params, {})
     for each in (A, B, C):
         scores.connect(each)
         scores.graft(each, "t", 0)
@@ -291,7 +291,7 @@ class ScoresMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.params = ScoreParams(default_topic=FULL, ip_colocation_weight=-1)
-        self.scores = PeerScores(self.params)
+        self.scores = PeerScores(self.params, {})
         self.connected = set()
 
     @rule(who=PEERS, ips=IPS)

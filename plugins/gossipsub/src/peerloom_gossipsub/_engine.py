@@ -53,7 +53,7 @@ class Engine:
     def __init__(self, ctx: PluginContext, wishes: Wishes) -> None:
         self.ctx = ctx
         self.config: GossipsubConfig = ctx.config
-        self.router = Router(self.config, ctx.local_peer, ctx.runtime.random)
+        self.router = Router(self.config, ctx.local_peer, ctx.runtime.random, scores=wishes.scores)
         self.losses: Counter[str] = Counter()
         self.links = LinkTable(ctx, self._greet, self.losses)
         self.dials = Dials(ctx, self.losses)
@@ -71,8 +71,6 @@ class Engine:
 
     def begin(self) -> None:
         """Take up what an earlier life of the plugin was asked for."""
-        for peer, score in self.wishes.scores.items():
-            self.router.set_peer_score(peer, score)
         self.wishes.listeners.forget_who_left()
         for topic in self.wishes.listeners.topics:
             self.router.subscribe(topic, self.now())
@@ -80,7 +78,6 @@ class Engine:
 
     async def finish(self) -> None:
         """Send what is on its way, and end every stream; another life may follow."""
-        self.wishes.scores = self.router.application_scores()
         await self.links.finish()
 
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:

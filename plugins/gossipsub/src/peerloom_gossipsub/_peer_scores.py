@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ._topic_counters import TopicCounters, decayed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from peerloom import PeerId
 
@@ -30,12 +30,13 @@ class _Record:
 class PeerScores:
     """The scores, from what the router tells; only connected peers earn or lose anything."""
 
-    def __init__(self, params: ScoreParams) -> None:
+    def __init__(self, params: ScoreParams, application: dict[PeerId, float]) -> None:
+        """Score by `params`, and by what the application thinks, kept in `application`."""
         self._params = params
         self._records: dict[PeerId, _Record] = {}
         self._retained: dict[PeerId, None] = {}
         self._at_ip: dict[str, set[PeerId]] = {}
-        self._application: dict[PeerId, float] = {}
+        self._application = application
         self._known: dict[PeerId, float] = {}  # scores since the last change
         self._refreshed_at: float | None = None
 
@@ -104,10 +105,6 @@ class PeerScores:
                 oldest = next(iter(self._application))
                 del self._application[oldest]
                 self._known.pop(oldest, None)
-
-    def application_scores(self) -> Mapping[PeerId, float]:
-        """All that is not 0 of that."""
-        return dict(self._application)
 
     def refresh(self, now: float) -> None:
         """Let the counters shrink by the time since the last call, and forget old records."""

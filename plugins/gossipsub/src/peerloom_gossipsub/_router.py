@@ -45,9 +45,13 @@ class Router:
         local_peer: PeerId,
         chance: Chance,
         message_id: MessageIdFunction | None = None,
+        scores: dict[PeerId, float] | None = None,
     ) -> None:
-        """Route for `local_peer`; `message_id` stands in for the function that the config names."""
-        self._state = RouterState(config, local_peer, chance, message_id)
+        """Route for `local_peer`; `message_id` stands in for the function that the config names.
+
+        `scores` keeps what `set_peer_score` is told, also from routers before this one.
+        """
+        self._state = RouterState(config, local_peer, chance, message_id, scores)
         self._gossip = Gossip(self._state)
         self._meshes = Meshes(self._state)
         self._arrivals = Arrivals(self._state, self._meshes, self._gossip)
@@ -224,10 +228,6 @@ class Router:
     def set_peer_score(self, peer: PeerId, score: float) -> None:
         """What the application thinks of a peer; 0 for nothing."""
         self._state.scores.set_application_score(peer, score)
-
-    def application_scores(self) -> Mapping[PeerId, float]:
-        """What the application thinks of peers, but for those of whom it thinks nothing."""
-        return self._state.scores.application_scores()
 
     def peer_scores(self) -> Mapping[PeerId, float]:
         """The score of each connected peer."""

@@ -37,6 +37,7 @@ class RouterState:
         local_peer: PeerId,
         chance: Chance,
         message_id: MessageIdFunction | None = None,
+        scores: dict[PeerId, float] | None = None,
     ) -> None:
         self.config = config
         self.local_peer = local_peer
@@ -45,7 +46,7 @@ class RouterState:
         self.thresholds = config.score.thresholds
         self.explicit = dict.fromkeys(config.explicit_peers)
         self.peers = PeerTable()
-        self.scores = PeerScores(config.score)
+        self.scores = PeerScores(config.score, {} if scores is None else scores)
         self.deliveries = Deliveries(config.score, self.scores, config.seen_seconds)
         self.backoffs = Backoffs(slack_seconds=config.heartbeat_seconds)
         self.promises = Promises()

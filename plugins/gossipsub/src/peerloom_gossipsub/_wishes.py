@@ -8,7 +8,7 @@ from ._errors import TopicHasValidator
 from ._listeners import Listeners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from peerloom import PeerId
 
@@ -35,14 +35,14 @@ class Wishes:
         listeners: who hears which topic.
         validators: who judges the messages of which topic.
         waiting: how many wait for peers to subscribe.
-        scores: what the application thought of peers when the last life of the plugin ended.
+        scores: what the application thinks of peers; bounded by who writes it.
     """
 
     def __init__(self) -> None:
         self.listeners = Listeners()
         self.validators: dict[str, Validator] = {}
         self.waiting = 0
-        self.scores: Mapping[PeerId, float] = {}
+        self.scores: dict[PeerId, float] = {}
 
     def validate(self, topic: str, validator: Validator) -> Wish:
         """Judge a topic by this; raises `TopicHasValidator`."""
