@@ -154,6 +154,14 @@ def test_our_own_message_that_comes_back_is_ignored_and_nobody_pays():
     assert router.score(1) == 0
 
 
+@pytest.mark.parametrize("ids", ["go", "js", "rust", "data-hash"])
+def test_messages_without_author_are_told_apart_where_they_are_let_pass(ids):
+    router = in_mesh(1, signing="lax-sign", message_id=ids)
+    heard = [delivered(router.accept(router.bring(1, data))) for data in (b"a", b"b", b"a")]
+
+    assert heard == [[b"a"], [b"b"], []]
+
+
 def test_a_message_whose_id_cannot_be_made_costs_its_bringer():
     router = in_mesh(1, signing="strict-sign", message_id="rust")
     nonsense = decode_message(encode_message(T, b"", b"nobody", bytes(8)))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
 from peerloom import ConfigError, PeerId
 from peerloom.plugin import whole_at_least
 
-from ._message_ids import MESSAGE_IDS, NEEDS_NO_AUTHOR
+from ._message_ids import MESSAGE_IDS, NEEDS_NO_AUTHOR, by_content_without_number
 from ._score_params import ScoreParams, between
 from ._signing import SigningPolicy
+
+if TYPE_CHECKING:
+    from ._message_ids import MessageIdFunction
 
 _MIB: Final = 1024 * 1024
 _COUNT = whole_at_least(0)
@@ -121,6 +124,11 @@ class GossipsubConfig:
     slow_peer_seconds: float = field(default=5.0, validator=_SECONDS)
     validation_seconds: float = field(default=5.0, validator=_SECONDS)
     slow_subscriber_seconds: float = field(default=5.0, validator=_SECONDS)
+
+    def message_id_function(self) -> MessageIdFunction:
+        """How messages are told apart, those without an author as well where they are let pass."""
+        function = MESSAGE_IDS[self.message_id]
+        return by_content_without_number(function) if self.signing.is_lax else function
 
     def __attrs_post_init__(self) -> None:
         if self.message_id not in MESSAGE_IDS:

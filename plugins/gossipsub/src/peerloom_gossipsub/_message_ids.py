@@ -60,6 +60,18 @@ MESSAGE_IDS: Final[Mapping[str, MessageIdFunction]] = {
 NEEDS_NO_AUTHOR: Final = frozenset({"data-hash"})
 
 
+def by_content_without_number(message_id: MessageIdFunction) -> MessageIdFunction:
+    """The same ids, but of messages that bear no number of their author that of `data_hash`.
+
+    By go's and rust's functions these are all one message: whoever uses them hears the first only.
+    """
+
+    def made(message: WireMessage) -> MessageId:
+        return data_hash(message) if message.sequence is None else message_id(message)
+
+    return made
+
+
 def _source_of(message: WireMessage) -> PeerId:
     try:
         return PeerId(message.source or b"")

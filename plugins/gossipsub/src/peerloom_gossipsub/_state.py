@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ._backoff import Backoffs
 from ._deliveries import Deliveries
 from ._message_cache import MessageCache
-from ._message_ids import MESSAGE_IDS
 from ._outbox import Outbox
 from ._peer_scores import PeerScores
 from ._peers import PeerTable
@@ -42,7 +41,7 @@ class RouterState:
         self.config = config
         self.local_peer = local_peer
         self.chance = chance
-        self.message_id = message_id or MESSAGE_IDS[config.message_id]
+        self.message_id = message_id or config.message_id_function()
         self.thresholds = config.score.thresholds
         self.explicit = dict.fromkeys(config.explicit_peers)
         self.peers = PeerTable()
