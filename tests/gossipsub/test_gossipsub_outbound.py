@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,11 +58,12 @@ def test_gossip_takes_no_room_from_data_and_is_refused_first():
     assert queue.refused == {GOSSIP: 2, DATA: 1}
 
 
-def test_a_frame_larger_than_the_queue_is_taken_when_nothing_else_waits():
+@pytest.mark.parametrize("priority", Priority)
+def test_what_is_larger_than_the_queue_is_taken_when_nothing_else_waits(priority):
     queue = OutboundQueue(1000)
 
-    assert queue.offer(DATA, [bytes(5000)], 0)
-    assert not queue.offer(DATA, [b"x"], 0)
+    assert queue.offer(priority, [bytes(5000)] * 250, 0)
+    assert not queue.offer(priority, [b"x"], 0)
     assert [len(each) for each in queue.pull(1)] == [5002]
 
 

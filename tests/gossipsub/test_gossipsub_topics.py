@@ -10,6 +10,8 @@ from peerloom import Event, NodeClosed
 from peerloom.plugin import TopicJoined, TopicLeft
 from peerloom.testing import Nodes, no_leaks
 from peerloom_gossipsub import Gossipsub, Message, Subscribed, Unsubscribed, context_topic
+from peerloom_gossipsub._outbound import MAX_CONTROL_BYTES
+from peerloom_gossipsub._rpc import MAX_TOPIC_BYTES
 
 LIMIT_SECONDS = 20.0
 CONTEXT = "3TgfyRf8LoDcKRZzXVgUkDdWfMPt3cBXhYwLqzZXyNwr"
@@ -88,3 +90,18 @@ async def test_waiting_for_peers_ends_with_the_node():
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         await nodes.stop(node)
+
+
+async def test_topics_whose_names_fill_more_than_a_queue_for_control_are_all_told():
+    topics = [f"{number:0{MAX_TOPIC_BYTES}}" for number in range(1100)]
+    assert sum(map(len, topics)) > MAX_CONTROL_BYTES
+    settings = {"gossipsub": {"max_topics_per_peer": len(topics)}}
+    with anyio.fail_after(2 * LIMIT_SECONDS):
+        async with no_leaks(), Nodes() as nodes:
+            ann, ben = await nodes(2, settings=settings)
+            for topic in topics:
+                await Gossipsub(ann.client).subscribe(topic)
+            await nodes.connect(ann, ben)
+            at_ben = Gossipsub(ben.client)
+            for topic in topics:
+                assert await at_ben.wait_for_peers(topic) == (ann.peer_id,)

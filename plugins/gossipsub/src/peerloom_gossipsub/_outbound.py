@@ -20,7 +20,8 @@ class OutboundQueue:
     def __init__(self, max_bytes: int) -> None:
         """Hold up to `max_bytes` of data, and of gossip what data leaves; control beside that.
 
-        Gossip takes no room from data that comes later. One frame there is always room for.
+        Gossip takes no room from data that comes later. Where nothing waits there is room for
+        anything: a message, or the names of all topics in a greeting.
         """
         self._max_bytes = max_bytes
         self._frames: dict[Priority, deque[bytes]] = {each: deque() for each in Priority}
@@ -74,9 +75,8 @@ class OutboundQueue:
         return sum(map(len, self._frames.values()))
 
     def _has_room(self, priority: Priority, size: int) -> bool:
-        if priority is Priority.CONTROL:
-            return self._bytes[priority] + size <= MAX_CONTROL_BYTES
-        waiting = self._bytes[Priority.DATA]
+        most = MAX_CONTROL_BYTES if priority is Priority.CONTROL else self._max_bytes
+        waiting = self._bytes[priority]
         if priority is Priority.GOSSIP:
-            waiting += self._bytes[Priority.GOSSIP]
-        return not waiting or waiting + size <= self._max_bytes
+            waiting += self._bytes[Priority.DATA]
+        return not waiting or waiting + size <= most
