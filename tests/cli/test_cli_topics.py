@@ -194,7 +194,7 @@ def test_publishing_to_nobody_says_what_to_do(tmp_path: Path) -> None:
 
 def test_publishing_to_peers_of_other_topics_says_what_to_do(tmp_path: Path) -> None:
     with running(tmp_path / "sub", "sub", "news", *LOOPBACK) as sub:
-        to = ("--dial", address_of(sub, "listening on"))
+        to = (*LOOPBACK, "--dial", address_of(sub, "listening on"))
         done = peerloom(tmp_path / "pub", "pub", "nwes", "-m", "hello", *to, "--wait", "4")
         assert done.returncode == 1
         waits, fails = done.stderr.splitlines()
