@@ -373,9 +373,9 @@ async def test_a_peer_that_falls_silent_is_noticed(pair) -> None:
 
 
 async def test_a_silent_stream_lives_longer_than_the_idle_timeout(pair) -> None:
-    async with linked(pair, idle_timeout_seconds=0.3) as ends:
+    async with linked(pair, idle_timeout_seconds=1.0) as ends:
         here, there = await ends.stream()
-        await anyio.sleep(1.0)
+        await anyio.sleep(2.5)
         await here.send(b"still here")
         with anyio.fail_after(5):
             assert await there.receive() == b"still here"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 from libp2p.pubsub.pb import rpc_pb2
 
 from peerloom import MalformedMessage
-from peerloom_gossipsub._decode import MAX_EXCHANGED_PEERS, decode_message, decode_rpc
+from peerloom_gossipsub._decode import (
+    FIELDS_A_STEP,
+    MAX_EXCHANGED_PEERS,
+    RpcDecoder,
+    decode_message,
+    decode_rpc,
+)
 from peerloom_gossipsub._encode import (
     encode_message,
     encode_rpc,
@@ -61,6 +68,37 @@ def test_no_frame_is_longer_than_asked_and_nothing_is_lost(rpc, max_bytes):
 
     assert all(len(frame) <= max_bytes for frame in frames)
     assert gathered(frames) == merged(rpc)
+
+
+@given(RPCS, st.integers(1, 5))
+def test_the_parts_of_an_rpc_say_together_what_it_says(rpc, most):
+    parts = list(rpc.parts(most))
+
+    assert merged(*parts) == merged(rpc)
+    assert all(len(getattr(part, name)) <= most for part in parts for name in FIELDS)
+    assert not any(part.ihave for part in parts[:-1])
+
+
+def test_what_was_left_out_is_told_once():
+    rpc = Rpc(iwant=[b"1", b"2", b"3"], skipped={"ids": 7})
+
+    assert [part.skipped for part in rpc.parts(1)] == [{"ids": 7}, {}, {}]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 15], ids=["subscriptions", "messages", "control", "?"])
+def test_no_step_of_decoding_reads_many_fields(number):
+    entry = {
+        1: bytes_field(1, varint_field(1, 1) + bytes_field(2, b"t")),
+        2: bytes_field(2, encode_message("t", b"data")),
+        3: bytes_field(3, bytes_field(3, bytes_field(1, b"t")) * 10),
+        15: bytes_field(15, b"?"),
+    }[number]
+    decoder = RpcDecoder(entry * 3000, LIMITS)
+    left = [LIMITS.max_fields, *(decoder._reader.fields_left for _ in decoder.steps())]
+
+    steps = [before - after for before, after in pairwise(left)]
+    assert len(steps) >= 3
+    assert max(steps) <= FIELDS_A_STEP + 10  # the fields of the last entry
 
 
 def test_an_empty_rpc_is_no_frame():

@@ -14,12 +14,14 @@ from peerloom_gossipsub._config import Degrees
 from peerloom_gossipsub._decode import decode_message, decode_rpc
 from peerloom_gossipsub._encode import encode_message, encode_rpc
 from peerloom_gossipsub._errors import PublishError
+from peerloom_gossipsub._message_cache import OVERHEAD_BYTES
 from peerloom_gossipsub._message_ids import MESSAGE_IDS
 from peerloom_gossipsub._rpc import ExchangedPeer, IHave, Prune, Rpc, Subscription
 from tests.gossipsub.peers import peer
 from tests.gossipsub.routers import LIMITS, Network, anonymous
 
 COUNT = 4
+CACHE_BYTES = 2 * OVERHEAD_BYTES + 200
 SEEN_SECONDS = 120.0
 EXPLICIT = peer(COUNT)
 LIARS = [peer(100), peer(101)]
@@ -72,7 +74,7 @@ class Routers(RuleBasedStateMachine):
             flood_publish=flood,
             peer_exchange=exchange,
             max_topics_per_peer=4,
-            cache_bytes=200,
+            cache_bytes=CACHE_BYTES,
             prune_backoff_seconds=5.0,
             explicit_peers=(EXPLICIT,),
             idontwant_bytes=0,
@@ -314,7 +316,7 @@ class Routers(RuleBasedStateMachine):
     def every_store_is_bounded(self):
         for node in self.network.nodes:
             state, arrivals = node.router._state, node.router._arrivals
-            assert state.cache.bytes <= 200
+            assert state.cache.bytes <= CACHE_BYTES
             assert all(
                 n <= _promises.MAX_PER_PEER for n in map(len, state.promises._by_peer.values())
             )

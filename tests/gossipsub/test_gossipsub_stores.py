@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from peerloom_gossipsub._backoff import MAX_BACKOFF_SECONDS, Backoffs
 from peerloom_gossipsub._decode import decode_message
 from peerloom_gossipsub._encode import encode_message
-from peerloom_gossipsub._message_cache import MessageCache
+from peerloom_gossipsub._message_cache import OVERHEAD_BYTES, MessageCache
 from peerloom_gossipsub._promises import MAX_PER_PEER, Promises
 from peerloom_gossipsub._seen import SeenMessages
 from tests.gossipsub.peers import peer
@@ -81,17 +82,32 @@ def test_messages_are_kept_and_announced_for_so_many_heartbeats(steps, windows, 
 
 @given(st.lists(st.tuples(FEW_IDS, st.integers(0, 200)), max_size=30))
 def test_the_cache_never_passes_its_bytes(steps):
-    cache = MessageCache(3, 3, 500)
+    bound = 2 * OVERHEAD_BYTES + 500
+    cache = MessageCache(3, 3, bound)
     for message_id, size in steps:
         cache.put(message_id, message(size=size))
-        assert cache.bytes <= 500
+        assert cache.bytes <= bound
     for _ in range(3):
         cache.shift()
     assert (len(cache), cache.bytes) == (0, 0)
 
 
+def test_small_messages_take_no_more_memory_than_the_cache_says():
+    cache = MessageCache(3, 3, 1 << 20)
+    tracemalloc.start()
+    try:
+        for number in range(5000):
+            cache.put(number.to_bytes(42, "big"), message(size=100))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert cache.given_up_early > 0
+    assert taken <= 1.2 * cache.bytes
+
+
 def test_the_oldest_messages_are_given_up_first():
-    cache = MessageCache(3, 3, 300)
+    cache = MessageCache(3, 3, 2 * OVERHEAD_BYTES + 300)
     for message_id in (b"1", b"2", b"3"):
         cache.put(message_id, message(size=60))
 
@@ -100,7 +116,7 @@ def test_the_oldest_messages_are_given_up_first():
 
 
 def test_a_peer_is_given_a_message_so_many_times():
-    cache = MessageCache(3, 3, 1000)
+    cache = MessageCache(3, 3, 10**6)
     cache.put(b"1", message())
 
     assert [cache.get_for(A, b"1", 2) for _ in range(3)] == [message(), message(), None]

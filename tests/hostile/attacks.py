@@ -28,6 +28,7 @@ from tests.hostile.foe import (
     wire_to,
 )
 from tests.hostile.gossip_attacks import gossip, iwants, unfinished_frames
+from tests.hostile.quic_attacks import quic_frames
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -302,6 +303,7 @@ ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
         iwants,
         open_streams,
         pongs,
+        quic_frames,
         rapid_reset,
         reset_streams,
         silence,

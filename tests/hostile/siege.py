@@ -158,7 +158,7 @@ async def siege(
         strict=strict,
         settings=settings,
     )
-    honest = NetworkConfig(security=way.security, keep_alive_seconds=600)
+    honest = NetworkConfig(security=way.security, keep_alive_seconds=600, settings=settings)
     with _quic_on(way.engine):
         async with _besieged(Node(config, plugins=plugins), Node(honest)) as scene:
             yield scene

@@ -22,6 +22,7 @@ from ._errors import without_traceback
 from ._multistream import Proposer, Responder
 from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate
 from ._optimistic_stream import OptimisticStream, Unanswered
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ._record import Record
 
 CLOSE_SECONDS: Final = 2.0  # saying goodbye may not hold a shutdown longer
+NEGOTIATIONS_A_ROUND: Final = 16  # steps of those that the other side began: a millisecond
 
 _LINK_ERRORS: Final = (
     PeerloomError,
@@ -75,6 +77,7 @@ class Connection:
         self._protocols = protocols
         self._offer = offer
         self._scope = anyio.CancelScope()
+        self._turns = Turns(NEGOTIATIONS_A_ROUND)
         self._opened = 0
         self._open: dict[int, tuple[bool, Callable[[], None] | None]] = {}
         self._dropped = dropped
@@ -185,6 +188,7 @@ class Connection:
                 muxed = await self._link.accept_stream()
             except LinkClosed:
                 return
+            await self._turns.take()
             responder = Responder(lambda name: self._protocols.accepts(name, limited=limited))
             if not self._serve_now(muxed, responder):
                 tasks.start_soon(self._serve, muxed, responder)
@@ -208,12 +212,15 @@ class Connection:
     async def _serve(self, muxed: MuxedStream, responder: Responder) -> None:
         try:
             with anyio.fail_after(NEGOTIATION_SECONDS):
-                protocol, early = await hear_out(
-                    responder, muxed.send, lambda: muxed.receive(STREAM_READ_BYTES)
-                )
+                protocol, early = await hear_out(responder, muxed.send, lambda: self._hear(muxed))
             self._serve_by(muxed, protocol, early)
         except _REFUSALS as error:
             self._refuse(muxed, error)
+
+    async def _hear(self, muxed: MuxedStream) -> bytes:
+        data = await muxed.receive(STREAM_READ_BYTES)
+        await self._turns.take()
+        return data
 
     def _serve_by(self, muxed: MuxedStream, protocol: str, early: bytes) -> None:
         release = self._protocols.acquire(protocol, self.info.peer)

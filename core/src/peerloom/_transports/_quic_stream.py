@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Calls that find what they need do not suspend; after so many the others get their turn.
 CALLS_A_TURN: Final = 16
+# What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
+READ_NOW_BYTES: Final = 1024
 BY_PEER: Final = "reset by the other side"
 
 
@@ -80,6 +82,21 @@ class QuicStream(MuxedStream):
             self._receiving = False
         self._streams.consumed(self, len(data))
         return data
+
+    def receive_now(self) -> bytes:
+        """What has arrived, or nothing."""
+        data = b"" if self._receiving else self.received.read(READ_NOW_BYTES)
+        if data:
+            self._streams.consumed(self, len(data))
+        return data
+
+    def send_now(self, data: bytes) -> bool:
+        """Take all of it over, if there is room."""
+        self._raise_if_unwritable()
+        if self._sending or self._streams.room(self) < len(data):
+            return False
+        self._streams.send(self, memoryview(data))
+        return True
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Send all of it; if cancelled, an unknown part has been sent."""

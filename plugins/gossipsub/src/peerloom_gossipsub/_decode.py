@@ -35,15 +35,15 @@ _FIRST_BYTES, _SECOND_BYTES = key_of(1, BYTES), key_of(2, BYTES)
 _FIRST_NUMBER, _THIRD_NUMBER = key_of(1, VARINT), key_of(3, VARINT)
 _SOURCE, _DATA, _SEQUENCE, _TOPIC, _SIGNATURE, _KEY = range(1, 7)
 _NOWHERE: Final = (0, 0)
+FIELDS_A_STEP: Final = 1000  # half a millisecond; a frame may hold a hundred times that
 
 
 def decode_rpc(frame: bytes, limits: RpcLimits) -> Rpc:
-    """Read one RPC.
-
-    Raises `MalformedMessage` when it is not protobuf, or holds too many fields. Single entries that
-    are malformed or past a bound are left out and counted in `Rpc.skipped`.
-    """
-    return _RpcDecoder(frame, limits).decode()
+    """Read one RPC, in one go; see `RpcDecoder`."""
+    decoder = RpcDecoder(frame, limits)
+    for _ in decoder.steps():
+        pass
+    return decoder.rpc()
 
 
 def decode_message(raw: bytes) -> WireMessage:
@@ -56,11 +56,18 @@ def decode_message(raw: bytes) -> WireMessage:
     return _read_message(FieldReader(raw, 64), raw, 0, len(raw))
 
 
-class _RpcDecoder:
+class RpcDecoder:
+    """Reads one RPC, a step at a time. Walk through all `steps`, then take `rpc`.
+
+    Both raise `MalformedMessage` when it is not protobuf, or holds too many fields. Single entries
+    that are malformed or past a bound are left out and counted in `Rpc.skipped`.
+    """
+
     def __init__(self, frame: bytes, limits: RpcLimits) -> None:
         self._frame = frame
         self._limits = limits
         self._reader = FieldReader(frame, limits.max_fields)
+        self._pause_at = limits.max_fields - FIELDS_A_STEP
         self._control_bytes_left = limits.max_control_bytes
         self._skipped: Counter[str] = Counter()
         self._subscriptions: list[Subscription] = []
@@ -72,14 +79,23 @@ class _RpcDecoder:
         self._prune: list[Prune] = []
         self._idontwant: list[MessageId] = []
 
-    def decode(self) -> Rpc:
+    def steps(self) -> Iterator[None]:
+        """Read it; between two steps others may have the loop."""
         for key, at, stop in self._reader.fields(0, len(self._frame)):
             if key == _MESSAGE:
                 self._take_message(at, stop)
-            elif key == _CONTROL:
-                self._take_control(at, stop)
+            elif key == _CONTROL and self._may_control(stop - at):
+                for entry in self._reader.fields(at, stop):
+                    self._take_control(*entry)
+                    if self._step_is_over():
+                        yield
             elif key == _SUBSCRIPTION:
                 self._take_subscription(at, stop)
+            if self._step_is_over():
+                yield
+
+    def rpc(self) -> Rpc:
+        """What was read."""
         return Rpc(
             subscriptions=self._subscriptions,
             messages=self._messages,
@@ -90,6 +106,13 @@ class _RpcDecoder:
             idontwant=self._idontwant,
             skipped=self._skipped,
         )
+
+    def _step_is_over(self) -> bool:
+        left = self._reader.fields_left
+        if left > self._pause_at:
+            return False
+        self._pause_at = left - FIELDS_A_STEP
+        return True
 
     def _take_message(self, at: int, stop: int) -> None:
         if stop - at > self._limits.max_message_bytes:
@@ -118,22 +141,24 @@ class _RpcDecoder:
             return
         self._subscriptions.append(Subscription(topic, subscribed))
 
-    def _take_control(self, at: int, stop: int) -> None:
-        self._control_bytes_left -= stop - at
-        if self._control_bytes_left < 0:
-            self._skipped["control bytes"] += 1
-            return
-        for key, start, end in self._reader.fields(at, stop):
-            if key == _IHAVE:
-                self._take_ihave(start, end)
-            elif key == _IWANT:
-                self._iwant += self._ids(start, end, _FIRST_BYTES, len(self._iwant))
-            elif key == _IDONTWANT:
-                self._idontwant += self._ids(start, end, _FIRST_BYTES, len(self._idontwant))
-            elif key == _GRAFT:
-                self._take_graft(start, end)
-            elif key == _PRUNE:
-                self._take_prune(start, end)
+    def _may_control(self, size: int) -> bool:
+        self._control_bytes_left -= size
+        if self._control_bytes_left >= 0:
+            return True
+        self._skipped["control bytes"] += 1
+        return False
+
+    def _take_control(self, key: int, start: int, end: int) -> None:
+        if key == _IHAVE:
+            self._take_ihave(start, end)
+        elif key == _IWANT:
+            self._iwant += self._ids(start, end, _FIRST_BYTES, len(self._iwant))
+        elif key == _IDONTWANT:
+            self._idontwant += self._ids(start, end, _FIRST_BYTES, len(self._idontwant))
+        elif key == _GRAFT:
+            self._take_graft(start, end)
+        elif key == _PRUNE:
+            self._take_prune(start, end)
 
     def _take_ihave(self, at: int, stop: int) -> None:
         if self._is_full(self._ihave):

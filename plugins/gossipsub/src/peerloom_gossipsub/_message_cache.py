@@ -6,12 +6,16 @@ Source: libp2p/specs, gossipsub v1.0, message cache.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from peerloom import PeerId
 
     from ._rpc import MessageId, WireMessage
+
+# What one takes beside its bytes: its fields and ids are objects, each with a head of its own. Of
+# messages of a hundred bytes, this is nearly all that they take.
+OVERHEAD_BYTES: Final = 1024
 
 
 class _Cached:
@@ -23,7 +27,7 @@ class _Cached:
 
     @property
     def size(self) -> int:
-        return len(self.message.raw) + len(self.message.data)
+        return OVERHEAD_BYTES + len(self.message.raw) + len(self.message.data)
 
 
 class MessageCache:

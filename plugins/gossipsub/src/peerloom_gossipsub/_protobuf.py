@@ -23,12 +23,16 @@ _FIRST_KEY: Final = 1 << 3
 
 
 class FieldReader:
-    """Walks over the fields of messages inside one frame, and stops when they are too many."""
+    """Walks over the fields of messages inside one frame, and stops when they are too many.
+
+    Attributes:
+        fields_left: how many more there may be.
+    """
 
     def __init__(self, frame: bytes, max_fields: int) -> None:
         """Read from `frame` at most `max_fields` fields, those of nested messages included."""
         self._frame = frame
-        self._fields_left = max_fields
+        self.fields_left = max_fields
 
     def fields(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Each field's key (number << 3 | wire type) and where its content starts and ends.
@@ -37,8 +41,8 @@ class FieldReader:
         """
         frame, at = self._frame, start
         while at < end:
-            self._fields_left -= 1
-            if self._fields_left < 0:
+            self.fields_left -= 1
+            if self.fields_left < 0:
                 raise MalformedMessage("more protobuf fields than anybody needs")
             key, at = frame[at], at + 1
             if key & 0x87 == BYTES and at < end and (size := frame[at]) < 0x80:

@@ -8,7 +8,7 @@ import anyio
 
 from peerloom import MalformedMessage
 
-from ._decode import decode_rpc
+from ._decode import RpcDecoder
 from ._frames import FrameDecoder
 from ._intake import Turn, Unfinished
 from ._link import STREAM_FAILURES
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._engine import Engine
 
 _READ_BYTES: Final = 262_144
+MAX_HEARD_AT_ONCE: Final = 256  # entries of a kind: a millisecond
 _MALFORMED_OFFENCES: Final = 10  # bytes that are no RPC: twice, and the peer is graylisted
 
 
@@ -62,7 +63,7 @@ class Reception:
             has_waited = True
             for frame in decoder.feed(data):
                 await self._engine.backlog.wait_for_room()
-                takes_back = self._take(stream, frame)
+                takes_back = await self._take(stream, frame, turn)
                 # What is taken back is often said anew at once: nobody shall see what is between.
                 has_waited = not (takes_back and has_waited)
                 if has_waited:
@@ -71,10 +72,16 @@ class Reception:
                 self._engine.losses["unfinished frame given up"] += 1
                 given_up.reset()
 
-    def _take(self, stream: Stream, frame: bytes) -> bool:
+    async def _take(self, stream: Stream, frame: bytes, turn: Turn) -> bool:
         # Gives whether it takes back a subscription.
         if not self._engine.router.hears(stream.peer):
             return False
-        rpc = decode_rpc(frame, self._limits)
-        self._engine.receive(stream.peer, rpc, stream.connection.id)
+        decoder = RpcDecoder(frame, self._limits)
+        for _ in decoder.steps():
+            await turn.rest()
+        rpc = decoder.rpc()
+        for number, part in enumerate(rpc.parts(MAX_HEARD_AT_ONCE)):
+            if number:
+                await turn.rest()
+            self._engine.receive(stream.peer, part, stream.connection.id)
         return bool(rpc.subscriptions) and not rpc.subscriptions[-1].subscribed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MessageId = bytes
 
@@ -104,6 +104,29 @@ class Rpc:
     prune: Sequence[Prune] = ()
     idontwant: Sequence[MessageId] = ()
     skipped: Mapping[str, int] = field(factory=dict)
+
+    def parts(self, most: int) -> Iterator[Rpc]:
+        """The same as several, of at most `most` entries of each kind, in the order to hear them.
+
+        What the sender has (`ihave`) is told whole, and last: some of it may have come along.
+        """
+        kinds = (self.subscriptions, self.messages, self.iwant, self.graft, self.prune)
+        longest = max(map(len, (*kinds, self.idontwant)))
+        if longest <= most:
+            yield self
+            return
+        for at in range(0, longest, most):
+            some = slice(at, at + most)
+            yield Rpc(
+                subscriptions=self.subscriptions[some],
+                messages=self.messages[some],
+                ihave=self.ihave if at + most >= longest else (),
+                iwant=self.iwant[some],
+                graft=self.graft[some],
+                prune=self.prune[some],
+                idontwant=self.idontwant[some],
+                skipped={} if at else self.skipped,
+            )
 
 
 MAX_TOPIC_BYTES: Final = 1024  # context ids take 44; a peer can make us keep each of its topics
