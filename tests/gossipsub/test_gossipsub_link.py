@@ -7,6 +7,9 @@ from typing import Any
 
 import anyio
 
+from peerloom import NoHandler
+from peerloom.plugin import Ping
+from peerloom_gossipsub import _link
 from peerloom_gossipsub._actions import Priority
 from peerloom_gossipsub._encode import framed
 from peerloom_gossipsub._link import PeerLink
@@ -55,6 +58,9 @@ class Context:
     async def open_stream(self, *_, connection_id, **__):
         return self.pipes[connection_id]
 
+    async def call(self, command):
+        raise NoHandler(type(command))
+
 
 async def test_what_is_queued_goes_out_over_the_newer_connection_also_at_the_end():
     ctx: Any = Context()
@@ -101,6 +107,38 @@ async def test_what_is_flushed_is_read_to_the_end_and_what_comes_later_goes_over
             second = ctx.pipes[2]
             # So little is gone before a node is.
             assert (second.taken, second.is_ended.is_set()) == (framed(b"more"), False)
+            link.close()
+
+
+class Deaf(Pipe):
+    """One whose peer does not end it in turn, as js-libp2p's."""
+
+    async def receive(self):
+        await anyio.sleep_forever()
+
+
+class Pinged(Streams):
+    """Such streams only, to a peer that can be pinged."""
+
+    async def open_stream(self, *_, **__):
+        self.pipes.append(Deaf(self.pipes[0].flows))
+        return self.pipes[-1]
+
+    async def call(self, command):
+        assert command == Ping(peer(1))
+        return 0.01
+
+
+async def test_a_peer_that_ends_no_stream_in_turn_is_waited_for_as_long_as_pings_take():
+    ctx: Any = Pinged()
+    ctx.connect(flows := anyio.Event())
+    flows.set()
+    link = PeerLink(ctx, peer(1), 2**20, lambda: None)
+    link.offer(Priority.DATA, [bytes(2**17)])
+    with anyio.fail_after(_link._RECEIPT_SECONDS / 2):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            assert await link.flush(60.0)
             link.close()
 
 

@@ -95,6 +95,17 @@ async def _anonymous(cast: Cast) -> None:
     assert message.message_id.hex() == digest
 
 
+@row("flushed, and then another message")
+async def _flushed(cast: Cast) -> None:
+    """A flush ends the stream through which much has gone; what comes later takes another one."""
+    us, them = await _together(cast, {}, {})
+    await us.publish(100_000, SEED)
+    flushed = await us.gossip.flush()
+    assert (flushed.reached, flushed.missed) == (1, 0)
+    await they_hear(them, us, 100_000, SEED)
+    await _both_hear(us, them, 1000, SEED)
+
+
 @row("through us, between two of them")
 async def _through_us(cast: Cast) -> None:
     us, first = await _together(cast, {}, {})

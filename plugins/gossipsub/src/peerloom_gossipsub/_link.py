@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from peerloom import LinkClosed, RemoteProtocolError, StreamError
+from peerloom import LinkClosed, PeerloomError, RemoteProtocolError, StreamError
+from peerloom.plugin import Ping
 
 from ._actions import Priority
 from ._change import Change
@@ -19,6 +20,8 @@ from ._protocols import PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from anyio.abc import TaskGroup
+
     from peerloom import PeerId, Stream
     from peerloom.plugin import ConnectionInfo, PluginContext
 
@@ -26,6 +29,9 @@ STREAM_FAILURES: Final = (LinkClosed, StreamError, RemoteProtocolError, TimeoutE
 _WRITE_BYTES: Final = 262_144
 _CLOSE_SECONDS: Final = 0.001
 _RECEIPT_SECONDS: Final = 10.0  # a window of yamux, at 26 kB/s
+# Nearly all that stands before a ping has come when that has; little of what is behind may lack.
+_RECEIPT_TRIPS: Final = 4
+_LEAST_RECEIPT_SECONDS: Final = 0.2
 _SOON_GONE_BYTES: Final = 65_536  # less than that goes out while a node says goodbye
 _GATHERING_TURNS: Final = 8  # of 4, 8 and 16 the best: a message takes two from `publish` to here
 
@@ -132,7 +138,7 @@ class PeerLink:
         """Wait until the peer has what is queued; gives False if it takes nothing so long, or goes.
 
         What the stream has taken may still be on its way, so it is ended, too, and the peer ends it
-        in turn when it has read all; some implementations do not, and are not waited for long.
+        in turn when it has read all; js-libp2p and py-libp2p do not, and are not waited for long.
         """
         while self.waiting_frames:
             if self.is_closed or not await self._room_within(patience_seconds):
@@ -187,18 +193,25 @@ class PeerLink:
                 tasks.start_soon(self._watch, stream)
                 is_whole = await self._write(stream)
                 if self._wants_receipt and is_whole:
-                    await self._receipt(stream)
+                    await self._receipt(stream, tasks)
                 tasks.cancel_scope.cancel()
             if not is_whole:
                 raise LinkClosed("the stream is broken")
 
-    async def _receipt(self, stream: Stream) -> None:
+    async def _receipt(self, stream: Stream, tasks: TaskGroup) -> None:
         self._is_stale = True  # whatever comes later goes out on another stream
-        with suppress(*STREAM_FAILURES), anyio.move_on_after(_RECEIPT_SECONDS):
+        with suppress(*STREAM_FAILURES), anyio.move_on_after(_RECEIPT_SECONDS) as waiting:
             await stream.send_eof()
+            tasks.start_soon(self._bound_by_ping, waiting)
             await self._end.wait()
         self._wants_receipt = False
         self._room.tell()
+
+    async def _bound_by_ping(self, waiting: anyio.CancelScope) -> None:
+        with suppress(PeerloomError):
+            trip = await self._ctx.call(Ping(self.peer))
+            enough = max(_RECEIPT_TRIPS * trip, _LEAST_RECEIPT_SECONDS)
+            waiting.deadline = min(waiting.deadline, anyio.current_time() + enough)
 
     async def _open(self) -> Stream:
         best = self._best_connection()
