@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peerloom._transports._quic_engine import StreamData
-from peerloom._transports._quic_qh3_outgoing import MOST_STREAMS, TURN_BYTES, Outgoing
+from peerloom._transports._quic_qh3_outgoing import (
+    MOST_STREAMS,
+    SHORT_BYTES,
+    SPARE_STREAMS,
+    TURN_BYTES,
+    Outgoing,
+)
 from peerloom._transports._quic_selftest import MemoryPair
 
 from .quic_kit import PAIRS, engines
@@ -110,11 +116,11 @@ def test_it_arrives_although_some_is_lost(seed: int) -> None:
 class Given:
     """What an engine has been given and not sent, and what it has sent."""
 
-    def __init__(self, *, over=()):
+    def __init__(self):
         self.left: Counter[int] = Counter()
         self.sent = {}
         self.ended = []
-        self.over = over
+        self.over: set[int] = set()
         self.outgoing = Outgoing(self.give, lambda stream_id: self.left[stream_id])
 
     def give(self, stream_id, data, end):
@@ -152,7 +158,7 @@ def test_bytes_keep_their_order_and_few_streams_have_some_with_the_engine(steps)
                 engine.outgoing.send(stream_id, data, end=end)
                 said[stream_id] = said.get(stream_id, b"") + data
                 ended |= {stream_id} if end else set()
-        assert engine.busy() <= MOST_STREAMS
+        assert engine.busy() <= MOST_STREAMS + SPARE_STREAMS
     for stream_id, data in said.items():
         on_its_way = len(engine.sent.get(stream_id, b""))
         assert engine.outgoing.waiting(stream_id) == len(data) - on_its_way
@@ -166,37 +172,61 @@ def test_bytes_keep_their_order_and_few_streams_have_some_with_the_engine(steps)
     assert engine.outgoing.bytes == 0
 
 
-def test_who_waits_comes_before_who_had_a_turn() -> None:
+LONG = bytes(SHORT_BYTES + 1)
+
+
+def full() -> Given:
+    """One that has as much of streams 0, 1, … as it may have."""
     engine = Given()
-    for stream_id in range(MOST_STREAMS + 1):
-        engine.outgoing.send(stream_id, b"first", end=False)
-    assert engine.outgoing.bytes == len(b"first")
+    for stream_id in range(MOST_STREAMS):
+        engine.outgoing.send(stream_id, LONG, end=False)
+    assert engine.busy() == MOST_STREAMS
+    return engine
+
+
+def test_who_waits_comes_before_who_had_a_turn() -> None:
+    engine = full()
+    engine.outgoing.send(9, LONG, end=False)
     engine.left[0] = 0
-    engine.outgoing.send(0, b"again", end=False)
-    assert engine.outgoing.waiting(0) == len(b"again")
+    engine.outgoing.send(0, LONG, end=False)
+    assert engine.outgoing.bytes == 2 * len(LONG)
 
     assert engine.outgoing.refill()
-    assert engine.sent[MOST_STREAMS] == b"first"
-    assert engine.outgoing.waiting(0) == len(b"again")
+    assert engine.sent[9] == LONG
+    assert engine.outgoing.waiting(0) == len(LONG)
+
+
+def test_what_is_short_waits_for_no_turn_unless_much_is() -> None:
+    engine = full()
+    engine.outgoing.send(9, LONG, end=False)
+    for stream_id in range(10, 10 + SPARE_STREAMS):
+        engine.outgoing.send(stream_id, b"short", end=False)
+        assert engine.sent[stream_id] == b"short"
+        engine.outgoing.send(stream_id, b"more", end=False)
+        assert engine.outgoing.waiting(stream_id) == len(b"more")
+    engine.outgoing.send(20, b"short", end=False)
+    assert engine.outgoing.waiting(20) == len(b"short")
+    engine.left[10] = 0
+    engine.outgoing.send(21, b"short", end=True)
+    assert engine.ended == [21]
+    assert not engine.outgoing.refill()
 
 
 def test_streams_whose_receivers_hold_them_keep_no_turn() -> None:
-    engine = Given()
-    for stream_id in range(MOST_STREAMS + 1):
-        engine.outgoing.send(stream_id, b"data", end=False)
+    engine = full()
+    engine.outgoing.send(9, LONG, end=False)
     assert not engine.outgoing.refill()
     engine.outgoing.park()
 
     assert engine.outgoing.refill()
-    assert engine.sent[MOST_STREAMS] == b"data"
+    assert engine.sent[9] == LONG
 
 
 def test_what_nobody_wants_any_more_is_dropped() -> None:
-    engine = Given(over={7})
-    for stream_id in range(MOST_STREAMS):
-        engine.outgoing.send(stream_id, b"data", end=False)
+    engine = full()
+    engine.over = {7}
     engine.outgoing.send(7, bytes(2 * TURN_BYTES), end=True)
-    engine.outgoing.send(8, bytes(TURN_BYTES), end=False)
+    engine.outgoing.send(8, LONG, end=False)
     engine.outgoing.drop(8)
     assert engine.outgoing.bytes == 2 * TURN_BYTES
     engine.left.clear()

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_STREAMS: Final = 4  # with 4 nothing waits, with 8 sometimes a probe's time, with 32 for ever
-TURN_BYTES: Final = 8192  # of a stream, while others wait
+TURN_BYTES: Final = 32_768  # of a stream, while others wait
+# What fits into one datagram need not wait for that: so many more streams may send so little.
+SPARE_STREAMS: Final = 4
+SHORT_BYTES: Final = 1200
 
 
 class _Rest:
@@ -42,6 +45,7 @@ class Outgoing:
         self._give = give
         self._left = left
         self._given: dict[int, None] = {}
+        self._short: dict[int, None] = {}
         self._waiting: dict[int, _Rest] = {}
         self.bytes = 0
 
@@ -54,8 +58,7 @@ class Outgoing:
         """Take bytes over, and perhaps the end; gives False if the other side wants no more."""
         rest = self._waiting.get(stream_id)
         if rest is None:
-            if self._has_turn(stream_id):
-                self._given[stream_id] = None
+            if self._has_turn(stream_id) or self._is_short(stream_id, len(data)):
                 return self._give(stream_id, data, end)
             rest = self._waiting[stream_id] = _Rest()
         if data:
@@ -68,7 +71,7 @@ class Outgoing:
         """Hand on what there is a turn for; gives whether that was anything."""
         if not self._waiting:
             return False
-        self._forget_sent()
+        self._forget_sent(self._given)
         given = False
         for stream_id in list(self._waiting):
             if len(self._given) >= MOST_STREAMS:
@@ -81,23 +84,40 @@ class Outgoing:
     def park(self) -> None:
         """What was handed on cannot go, since its receivers hold it: let others have a turn."""
         self._given.clear()
+        self._short.clear()
 
     def drop(self, stream_id: int) -> None:
         """A stream has ended: nothing more of it is to be sent."""
         self._given.pop(stream_id, None)
+        self._short.pop(stream_id, None)
         if (rest := self._waiting.pop(stream_id, None)) is not None:
             self.bytes -= rest.queue.size
 
     def _has_turn(self, stream_id: int) -> bool:
         if self._waiting:
             return False
-        if len(self._given) >= MOST_STREAMS and stream_id not in self._given:
-            self._forget_sent()
-        return len(self._given) < MOST_STREAMS or stream_id in self._given
+        given = self._given
+        if stream_id not in given:
+            if len(given) >= MOST_STREAMS:
+                self._forget_sent(given)
+            if len(given) >= MOST_STREAMS:
+                return False
+            given[stream_id] = None
+        return True
 
-    def _forget_sent(self) -> None:
-        for stream_id in [each for each in self._given if not self._left(each)]:
-            del self._given[stream_id]
+    def _is_short(self, stream_id: int, size: int) -> bool:
+        if size > SHORT_BYTES or self._left(stream_id):
+            return False
+        if len(self._short) >= SPARE_STREAMS:
+            self._forget_sent(self._short)
+        if len(self._short) >= SPARE_STREAMS:
+            return False
+        self._short[stream_id] = None
+        return True
+
+    def _forget_sent(self, given: dict[int, None]) -> None:
+        for stream_id in [each for each in given if not self._left(each)]:
+            del given[stream_id]
 
     def _hand_on(self, stream_id: int) -> None:
         rest = self._waiting.pop(stream_id)
