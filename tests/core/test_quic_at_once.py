@@ -68,6 +68,7 @@ async def test_streams_that_are_over_before_anybody_takes_them_do_not_wait(pair,
 
         here = await ends.dialer.open_stream()
         await here.send(b"stays")
-        await until(lambda: len(ends.accepter.streams.accepted) == 1)
+        waiting = ends.accepter.streams.accepted
+        await until(lambda: [each.received.size for each in waiting.values()] == [len(b"stays")])
         there = await ends.accepter.accept_stream()
         assert await there.receive() == b"stays"
