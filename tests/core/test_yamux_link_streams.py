@@ -203,6 +203,26 @@ async def test_a_slow_reader_holds_its_sender_and_memory_stays_bounded():
         assert len(await read_all(there)) == sent == 64 * MIB
 
 
+async def test_a_reader_in_step_with_its_sender_never_leaves_it_without_credit():
+    taken = 0
+
+    async def read(stream):
+        nonlocal taken
+        while True:
+            taken += len(await stream.receive())
+
+    async with (
+        linked(capacity=MIB, max_window_growth_bytes=0) as ends,
+        anyio.create_task_group() as group,
+    ):
+        here, there = await both_ends(ends)
+        group.start_soon(read, there)
+        for sent in range(MIB // 4, 4 * MIB, MIB // 4):
+            await here.send(bytes(MIB // 4))
+            await until(lambda sent=sent: taken == sent)
+        group.cancel_scope.cancel()
+
+
 async def test_a_stalled_pipe_holds_all_senders_within_one_buffer():
     one, other = pipe_pair(capacity=1000)
     link = make_link(one, Role.DIALER)

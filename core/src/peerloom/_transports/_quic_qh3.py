@@ -223,6 +223,14 @@ class Qh3Connection(QuicConnection):
             found.append(transmit[:2])
         return found
 
+    def is_held(self) -> bool:
+        """Whether the path keeps it from sending now, and not the other side's windows."""
+        core = self._core
+        if core is None or core.congestion_window - core.bytes_in_flight < MAX_DATAGRAM_BYTES:
+            return True
+        timer = core.get_timer()
+        return timer is not None and timer[0] == "pacing"
+
     def receive_datagram(self, data: bytes, addr: Any, now: float) -> None:
         """As qh3, but padding behind the last packet counts towards what may be answered.
 

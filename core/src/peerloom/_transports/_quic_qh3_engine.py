@@ -24,6 +24,7 @@ from ._quic_engine import (
     engine_call,
 )
 from ._quic_qh3 import Qh3Connection
+from ._quic_qh3_outgoing import Outgoing
 
 if TYPE_CHECKING:
     from peerloom._errors import HandshakeFailed
@@ -51,6 +52,7 @@ class Qh3Engine:
         self._check = PeerCheck(credentials, expected)
         self._settings = settings
         self._connection = Qh3Connection(settings, self._check, **more)
+        self._outgoing = Outgoing(self._give, self._connection.unsent)
         self.connection_id: bytes = self._connection.host_cid
 
     @property
@@ -74,7 +76,17 @@ class Qh3Engine:
 
     @engine_call
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, SocketAddress]]:
-        return self._connection.transmits(now)
+        connection, outgoing = self._connection, self._outgoing
+        found = connection.transmits(now)
+        while outgoing.refill():
+            more = connection.transmits(now)
+            if more:
+                found += more
+            elif connection.is_held():
+                break
+            else:
+                outgoing.park()
+        return found
 
     def timer(self) -> float | None:
         return self._connection.get_timer()
@@ -102,17 +114,16 @@ class Qh3Engine:
 
     @engine_call
     def send(self, stream_id: int, data: bytes | memoryview, *, end: bool = False) -> bool:
-        try:
-            self._connection.send_stream_data(stream_id, data, end)
-        except _STREAM_OVER:
-            return False
-        return True
+        return self._outgoing.send(stream_id, data, end=end)
 
     def unsent(self, stream_id: int | None = None) -> int:
-        return self._connection.unsent(stream_id)
+        outgoing = self._outgoing
+        waiting = outgoing.bytes if stream_id is None else outgoing.waiting(stream_id)
+        return waiting + self._connection.unsent(stream_id)
 
     @engine_call
     def reset(self, stream_id: int) -> None:
+        self._outgoing.drop(stream_id)
         with suppress(*_STREAM_OVER):
             self._connection.reset_stream(stream_id, 0)
 
@@ -179,6 +190,13 @@ class Qh3Engine:
     def round_trip_seconds(self) -> float | None:
         core = self._connection.core
         return None if core is None else core.latest_rtt
+
+    def _give(self, stream_id: int, data: bytes | memoryview, end: bool) -> bool:  # noqa: FBT001
+        try:
+            self._connection.send_stream_data(stream_id, data, end)
+        except _STREAM_OVER:
+            return False
+        return True
 
 
 class Qh3Engines:
