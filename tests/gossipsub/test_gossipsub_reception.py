@@ -44,9 +44,9 @@ class Engine:
     def __init__(self):
         self.config = GossipsubConfig()
         self.links = SimpleNamespace(meet=lambda *_: None)
-        self.backlog = self.router = self
+        self.backlog = self.router = self.ctx = self
         self.received = []
-        self.connected = set(map(peer, range(STREAMS)))
+        self.connected = {peer(number): number for number in range(STREAMS)}
         self.time = 0.0
 
     def now(self):
@@ -58,6 +58,9 @@ class Engine:
 
     def hears(self, from_peer):
         return from_peer in self.connected
+
+    def connections(self, of_peer):
+        return [SimpleNamespace(id=self.connected[of_peer])] if self.hears(of_peer) else []
 
     def receive(self, from_peer, rpc, _):
         self.received.append((from_peer, rpc))

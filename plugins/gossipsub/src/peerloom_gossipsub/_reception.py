@@ -92,8 +92,11 @@ class Reception:
             if number:
                 await turn.rest()
                 await self._engine.backlog.wait_for_room()
-            # It may have gone while others had the loop.
-            if not self._engine.router.hears(stream.peer):
+            if not self._is_connected(stream):  # it may have gone while others had the loop
                 return False
             self._engine.receive(stream.peer, part, stream.connection.id)
         return bool(rpc.subscriptions) and not rpc.subscriptions[-1].subscribed
+
+    def _is_connected(self, stream: Stream) -> bool:
+        connections = self._engine.ctx.connections(stream.peer)
+        return any(each.id == stream.connection.id for each in connections)
