@@ -18,6 +18,7 @@ from tests.gossipsub.peers import peer
 
 LIMIT_SECONDS = 30.0
 STREAMS = 20
+PARTS = 15
 BIG = 2 * _decode.FIELDS_A_STEP  # messages
 
 
@@ -79,13 +80,13 @@ async def test_nothing_more_is_heard_of_a_peer_that_goes_while_its_rpc_is_heard(
     engine = Engine()
     with anyio.fail_after(LIMIT_SECONDS):
         async with anyio.create_task_group() as tasks:
-            voice = Voice(1, subscriptions(4 * MAX_HEARD_AT_ONCE))
+            voice = Voice(1, subscriptions(PARTS * MAX_HEARD_AT_ONCE))
             tasks.start_soon(reception_of(engine).serve, voice)
             while not engine.received:
                 await checkpoint()
             engine.connected.clear()
 
-    assert len(engine.received) == 1
+    assert 0 < len(engine.received) < PARTS
 
 
 async def test_one_big_rpc_is_read_at_a_time(monkeypatch):
