@@ -167,6 +167,14 @@ def test_what_cannot_be_sent_is_waited_for_no_longer_than_said_and_told(
         assert sub.end(signal.SIGTERM) == 0
 
 
+def test_who_publishes_may_wait_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path / "ben", "sub", "news", *LOOPBACK, "--count", "1") as ben:
+        said = ("-m", "hello", "--wait", "inf", "--dial", address_of(ben, "listening on"))
+        ann = peerloom(tmp_path / "ann", "pub", "news", *said)
+        assert (ann.returncode, ann.stderr) == (0, "")
+        assert ben.end() == 0
+
+
 def test_bytes_that_are_no_text_are_base64_only(tmp_path: Path) -> None:
     with running(tmp_path / "sub", "sub", "news", *LOOPBACK, "--json", "-n", "1") as sub:
         to = ("--dial", address_of(sub, "listening on"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ class Counting:
     def __init__(self) -> None:
         self.ended = False
         self.left_by: BaseException | None = None
+        self.closed = Event()
 
     async def to(self, end: int) -> AsyncIterator[int]:
         try:
@@ -44,6 +47,7 @@ class Counting:
         finally:
             await checkpoint()
             self.ended = True
+            self.closed.set()
 
 
 class Exit(Exception):
@@ -103,6 +107,33 @@ def test_what_an_iterable_raises_comes_out_of_the_loop_over_it(portal: Portal) -
     with pytest.raises(TypeError):
         next(portal.iterate(wrong))
     assert portal.run(anyio.sleep, 0.0) is None
+
+
+def test_a_future_that_was_cancelled_does_not_let_the_loop_wait_for_ever() -> None:
+    async def awaiting() -> AsyncIterator[int]:
+        yield 1
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        yield await future
+
+    with Portal("asyncio") as portal:
+        items = portal.iterate(awaiting())
+        assert next(items) == 1
+        with pytest.raises(RuntimeError, match="nobody cancels it"):
+            next(items)
+        assert portal.run(anyio.sleep, 0.0) is None
+
+
+def test_a_loop_that_is_left_is_collected_in_any_thread(portal: Portal) -> None:
+    counting = Counting()
+    items = portal.iterate(counting.to(3))
+    next(items)
+    circle: list[Any] = [items]
+    circle.append(circle)
+    del items, circle
+    portal.run(gc.collect)
+
+    assert counting.closed.wait(SECONDS)
 
 
 def test_what_a_generator_raises_when_it_is_closed_comes_out_as_well(portal: Portal) -> None:

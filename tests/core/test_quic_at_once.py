@@ -50,3 +50,25 @@ async def test_who_receives_already_is_not_robbed(pair) -> None:
             assert there.receive_now() == b""
             await anyio.sleep(0.001)
         assert got == [b"for the task"]
+
+
+@pytest.mark.parametrize("how", ["reset", "ended and stopped"])
+async def test_streams_that_are_over_before_anybody_takes_them_do_not_wait(pair, how) -> None:
+    async with linked(pair, max_inbound_streams=4) as ends:
+        for _ in range(50):
+            stream = await ends.dialer.open_stream()
+            if how == "reset":
+                await stream.send(b"lost")
+                stream.reset()
+            else:
+                await stream.send_eof()
+                ends.dialer._engine.stop(stream.id)
+                ends.dialer.transmit()
+        assert len(ends.accepter.streams.accepted) <= 4
+
+        here = await ends.dialer.open_stream()
+        await here.send(b"stays")
+        waiting = ends.accepter.streams.accepted
+        await until(lambda: [each.received.size for each in waiting.values()] == [len(b"stays")])
+        there = await ends.accepter.accept_stream()
+        assert await there.receive() == b"stays"

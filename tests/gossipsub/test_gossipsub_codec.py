@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from peerloom import MalformedMessage
 from peerloom_gossipsub._decode import (
     FIELDS_A_STEP,
+    MAX_ENTRY_FIELDS,
     MAX_EXCHANGED_PEERS,
     RpcDecoder,
     decode_message,
@@ -99,6 +101,41 @@ def test_no_step_of_decoding_reads_many_fields(number):
     steps = [before - after for before, after in pairwise(left)]
     assert len(steps) >= 3
     assert max(steps) <= FIELDS_A_STEP + 10  # the fields of the last entry
+
+
+JUNK = varint_field(15, 1) * 50_000
+TOPIC = bytes_field(1, b"t")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        bytes_field(1, varint_field(1, 1) + bytes_field(2, b"t") + JUNK),
+        bytes_field(2, encode_message("t", b"data") + JUNK),
+        bytes_field(3, bytes_field(1, TOPIC + JUNK)),
+        bytes_field(3, bytes_field(2, JUNK)),
+        bytes_field(3, bytes_field(2, bytes_field(1, b"") * 50_000)),
+        bytes_field(3, bytes_field(3, JUNK)),
+        bytes_field(3, bytes_field(4, TOPIC + bytes_field(2, JUNK))),
+    ],
+    ids=["subscription", "message", "ihave", "iwant", "empty ids", "graft", "prune"],
+)
+def test_no_entry_makes_a_step_of_decoding_long(entry):
+    decoder = RpcDecoder(entry, LIMITS)
+    with suppress(MalformedMessage):
+        for _ in decoder.steps():
+            pass
+
+    read = LIMITS.max_fields - decoder._reader.fields_left
+    assert read <= LIMITS.max_ids + MAX_ENTRY_FIELDS + 10
+
+
+def test_a_message_of_too_many_fields_costs_nobody_else_anything():
+    one, other = (bytes_field(2, encode_message("t", data)) for data in (b"one", b"other"))
+    rpc = decode_rpc(one + bytes_field(2, encode_message("t", b"junk") + JUNK) + other, LIMITS)
+
+    assert [each.data for each in rpc.messages] == [b"one", b"other"]
+    assert rpc.skipped == {"message of too many fields": 1}
 
 
 def test_an_empty_rpc_is_no_frame():

@@ -154,6 +154,19 @@ async def test_a_peer_that_goes_has_not_been_sent_what_was_queued():
             assert not await link.flush(60.0)
 
 
+async def test_a_peer_that_goes_before_it_has_read_all_has_not_been_reached():
+    ctx: Any = Pinged()
+    ctx.connect(flows := anyio.Event())
+    flows.set()
+    link = PeerLink(ctx, peer(1), 2**20, lambda: None)
+    link.offer(Priority.DATA, [bytes(2**17)])
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            tasks.start_soon(_close_when_waited_for, link)
+            assert not await link.flush(60.0)
+
+
 async def _close_when_waited_for(link):
     await anyio.wait_all_tasks_blocked()
     link.close()

@@ -154,7 +154,7 @@ class QuicLink(MuxedLink):
         """The next stream that the other side opens; raises `LinkClosed` at the end."""
         while True:
             if self.streams.accepted:
-                return self.streams.accepted.popleft()
+                return self.streams.accepted.popitem(last=False)[1]
             self.fate.raise_if_ended()
             await self._arrived.wait()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from peerloom._errors import StreamReset
@@ -76,7 +76,7 @@ class QuicStreams:
         self, connection: Connection, engine: QuicEngine, role: Role, settings: QuicSettings
     ) -> None:
         self.backlog = Backlog(settings)
-        self.accepted: deque[QuicStream] = deque()
+        self.accepted: OrderedDict[int, QuicStream] = OrderedDict()
         self.check_at = 0.0
         self.wakeup = wakeup_kind()
         self.fate = connection.fate
@@ -277,7 +277,7 @@ class QuicStreams:
             if self.fate.closing or self.fate.over:
                 self.reset(stream, "refused")
             else:
-                self.accepted.append(stream)
+                self.accepted[stream_id] = stream
                 self._connection.arrived()
         return stream
 
@@ -295,6 +295,8 @@ class QuicStreams:
     def _forget_if_over(self, stream: QuicStream) -> None:
         if stream.over and not stream.received.size:
             self._streams.pop(stream.id, None)
+            # The other side may open another one for it: of these, any number could wait.
+            self.accepted.pop(stream.id, None)
 
     def _send(self, stream: QuicStream, data: memoryview | bytes, *, end: bool) -> None:
         if self._engine.send(stream.id, data, end=end):

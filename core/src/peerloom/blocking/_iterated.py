@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
+
+from peerloom._errors import NodeClosed
+from peerloom._isolation import of_async_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterator
@@ -49,8 +54,17 @@ class Iterated(Generic[T]):
                     return
                 yield item
         finally:
-            if self._loop.runs:
-                self._loop.call(self._leave)
+            self._end()
+
+    def _end(self) -> None:
+        if self._loop.is_here:  # its garbage collection: what is left there cannot be waited for
+            Thread(target=self._end_meanwhile, name="peerloom-iterate", daemon=True).start()
+        elif self._loop.runs:
+            self._loop.call(self._leave)
+
+    def _end_meanwhile(self) -> None:
+        with suppress(NodeClosed):
+            self._loop.call(self._leave)
 
     async def _begin(self) -> None:
         await self._loop.tasks.start(self._hold)
@@ -102,6 +116,10 @@ class Iterated(Generic[T]):
                 self._item = await anext(iterator)
             except ENDINGS as failure:
                 self._failure = failure
+            except anyio.get_cancelled_exc_class() as error:
+                if (cause := of_async_code(error)) is error:
+                    raise
+                self._failure = cause
             self._given.set()
 
     async def _close(self, iterator: AsyncIterator[T]) -> None:

@@ -49,6 +49,11 @@ class LoopThread:
         """Whether calls from this process are taken."""
         return self._process == os.getpid() and not self._stopped
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is its thread, where it cannot be waited for."""
+        return current_thread() is self._thread
+
     def start(self) -> None:
         """Returns when the loop runs."""
         if self._process:
@@ -95,7 +100,7 @@ class LoopThread:
             raise NodeClosed(f"this node runs in process {self._process}: make one after the fork")
         if not self.runs:
             raise _closed()
-        if current_thread() is self._thread:
+        if self.is_here:
             raise RuntimeError(
                 "the node's own event loop would wait for itself: await the async client there"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from peerloom import MalformedMessage
 
-from ._protobuf import BYTES, VARINT, FieldReader, key_of
+from ._protobuf import BYTES, VARINT, FieldReader, TooManyFields, key_of
 from ._rpc import (
     MAX_ID_BYTES,
     MAX_TOPIC_BYTES,
@@ -36,6 +36,8 @@ _FIRST_NUMBER, _THIRD_NUMBER = key_of(1, VARINT), key_of(3, VARINT)
 _SOURCE, _DATA, _SEQUENCE, _TOPIC, _SIGNATURE, _KEY = range(1, 7)
 _NOWHERE: Final = (0, 0)
 FIELDS_A_STEP: Final = 1000  # half a millisecond; a frame may hold a hundred times that
+# Beside the ids that are wanted: an entry is read in one go, and honest ones have some ten.
+MAX_ENTRY_FIELDS: Final = 1000
 
 
 def decode_rpc(frame: bytes, limits: RpcLimits) -> Rpc:
@@ -125,13 +127,18 @@ class RpcDecoder:
             self._skipped["message malformed"] += 1
             if self._skipped["message malformed"] > MAX_MALFORMED_MESSAGES:
                 raise
+        except TooManyFields:
+            # Whoever forwards it may keep fields unknown to both, and is not to blame.
+            self._skipped["message of too many fields"] += 1
+            if self._reader.fields_left < 0:
+                raise
 
     def _take_subscription(self, at: int, stop: int) -> None:
         if len(self._subscriptions) >= self._limits.max_entries:
             self._skipped["subscriptions"] += 1
             return
         subscribed, topic = False, None
-        for key, start, end in self._reader.fields(at, stop):
+        for key, start, end in self._reader.fields(at, stop, MAX_ENTRY_FIELDS):
             if key == _FIRST_NUMBER:
                 subscribed = self._reader.varint(start, end)[0] != 0
             elif key == _SECOND_BYTES:
@@ -181,7 +188,7 @@ class RpcDecoder:
             return
         peers: list[ExchangedPeer | None] = []
         backoff = None
-        for key, start, end in self._reader.fields(at, stop):
+        for key, start, end in self._reader.fields(at, stop, MAX_ENTRY_FIELDS):
             if key == _SECOND_BYTES and len(peers) < MAX_EXCHANGED_PEERS:
                 peers.append(self._exchanged_peer(start, end))
             elif key == _THIRD_NUMBER:
@@ -190,7 +197,7 @@ class RpcDecoder:
 
     def _exchanged_peer(self, at: int, stop: int) -> ExchangedPeer | None:
         peer, record = b"", None
-        for key, start, end in self._reader.fields(at, stop):
+        for key, start, end in self._reader.fields(at, stop, MAX_ENTRY_FIELDS):
             if key == _FIRST_BYTES and end - start <= MAX_PEER_ID_BYTES:
                 peer = self._frame[start:end]
             elif key == _SECOND_BYTES and end - start <= MAX_PEER_RECORD_BYTES:
@@ -198,14 +205,16 @@ class RpcDecoder:
         return ExchangedPeer(peer, record) if peer else None
 
     def _ids(self, at: int, stop: int, wanted: int, taken: int) -> Iterator[MessageId]:
-        for key, start, end in self._reader.fields(at, stop):
+        for key, start, end in self._reader.fields(
+            at, stop, self._limits.max_ids + MAX_ENTRY_FIELDS
+        ):
             if key != wanted:
                 continue
             if taken >= self._limits.max_ids:
                 self._skipped["ids"] += 1
                 return
+            taken += 1
             if 0 < end - start <= MAX_ID_BYTES:
-                taken += 1
                 yield self._frame[start:end]
 
     def _is_full(self, entries: list[IHave] | list[str] | list[Prune]) -> bool:
@@ -215,7 +224,7 @@ class RpcDecoder:
         return True
 
     def _named_topic(self, at: int, stop: int) -> str | None:
-        for key, start, end in self._reader.fields(at, stop):
+        for key, start, end in self._reader.fields(at, stop, MAX_ENTRY_FIELDS):
             if key == _FIRST_BYTES:
                 topic = self._topic(start, end)
                 break
@@ -241,7 +250,7 @@ class _Flawed(MalformedMessage):
 def _read_message(reader: FieldReader, raw: bytes, at: int, stop: int) -> WireMessage:
     parts: dict[int, bytes] = {}
     unsigned, last, before, offset = _NOWHERE, 0, at, at
-    for key, start, end in reader.fields(at, stop):
+    for key, start, end in reader.fields(at, stop, MAX_ENTRY_FIELDS):
         number = key >> 3
         if number <= _KEY:
             if number <= last or key & 7 != BYTES:

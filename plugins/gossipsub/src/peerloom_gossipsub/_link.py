@@ -148,7 +148,7 @@ class PeerLink:
             self._wake.set()
             with anyio.move_on_after(patience_seconds):
                 await self._room.until(lambda: self.is_closed or not self._wants_receipt)
-        return True
+        return not self.is_closed
 
     async def finish(self) -> None:
         """Send what is queued, then no more; returns when it is on its way."""

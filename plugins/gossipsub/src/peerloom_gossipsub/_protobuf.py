@@ -22,6 +22,10 @@ _MAX_VARINT_BYTES: Final = 10  # 64 bits
 _FIRST_KEY: Final = 1 << 3
 
 
+class TooManyFields(MalformedMessage):
+    """A message within a frame, or the frame, has more fields than anybody needs."""
+
+
 class FieldReader:
     """Walks over the fields of messages inside one frame, and stops when they are too many.
 
@@ -34,16 +38,20 @@ class FieldReader:
         self._frame = frame
         self.fields_left = max_fields
 
-    def fields(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    def fields(
+        self, start: int, end: int, most: int | None = None
+    ) -> Iterator[tuple[int, int, int]]:
         """Each field's key (number << 3 | wire type) and where its content starts and ends.
 
-        Raises `MalformedMessage` where there is no field, or one too many.
+        Raises `MalformedMessage` where there is no field, and `TooManyFields` at one more than
+        `most`, nested ones included, or than the frame may have.
         """
         frame, at = self._frame, start
+        least = 0 if most is None else max(0, self.fields_left - most)
         while at < end:
             self.fields_left -= 1
-            if self.fields_left < 0:
-                raise MalformedMessage("more protobuf fields than anybody needs")
+            if self.fields_left < least:
+                raise TooManyFields("more protobuf fields than anybody needs")
             key, at = frame[at], at + 1
             if key & 0x87 == BYTES and at < end and (size := frame[at]) < 0x80:
                 at, stop = at + 1, at + 1 + size  # nearly all are like that

@@ -9,6 +9,7 @@ import anyio
 from peerloom.cli import passing_node, tell
 
 from ._client import Gossipsub
+from ._commands import Flush
 from ._errors import MessageTooLarge, PublishError, check_topic
 from ._terminal import input_lines
 
@@ -40,7 +41,7 @@ async def run_pub(
             if published.skipped:
                 tell(f"line {number} skipped {_peers(published.skipped)}, too slow to take it")
                 refused += not published.sent
-        flushed = await gossip.flush(wait)
+        flushed = await gossip.flush(min(wait, Flush.timeout_seconds))
         if flushed.missed:
             raise PublishError(
                 f"not all of it was sent to {_peers(flushed.missed)} of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from peerloom import Stream
 
     from ._engine import Engine
+    from ._rpc import Rpc
 
 _READ_BYTES: Final = 262_144
 MAX_HEARD_AT_ONCE: Final = 256  # entries of a kind: a millisecond
@@ -34,6 +36,7 @@ class Reception:
         self._engine = engine
         self._unfinished = Unfinished(engine.config.max_rpc_bytes + _READ_BYTES)
         self._limits = RpcLimits(max_message_bytes=engine.config.max_message_bytes)
+        self._big = anyio.Lock()  # an RPC of small entries takes a hundred times its bytes
 
     async def serve(self, stream: Stream) -> None:
         """Take the RPCs of a stream until it ends."""
@@ -77,11 +80,23 @@ class Reception:
         if not self._engine.router.hears(stream.peer):
             return False
         decoder = RpcDecoder(frame, self._limits)
-        for _ in decoder.steps():
-            await turn.rest()
-        rpc = decoder.rpc()
+        steps = decoder.steps()
+        is_big = any(True for _ in steps)
+        async with self._big if is_big else nullcontext():
+            for _ in steps:
+                await turn.rest()
+            return await self._hear(stream, decoder.rpc(), turn)
+
+    async def _hear(self, stream: Stream, rpc: Rpc, turn: Turn) -> bool:
         for number, part in enumerate(rpc.parts(MAX_HEARD_AT_ONCE)):
             if number:
                 await turn.rest()
+                await self._engine.backlog.wait_for_room()
+            if not self._is_connected(stream):  # it may have gone while others had the loop
+                return False
             self._engine.receive(stream.peer, part, stream.connection.id)
         return bool(rpc.subscriptions) and not rpc.subscriptions[-1].subscribed
+
+    def _is_connected(self, stream: Stream) -> bool:
+        connections = self._engine.ctx.connections(stream.peer)
+        return any(each.id == stream.connection.id for each in connections)
