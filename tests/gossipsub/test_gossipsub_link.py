@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from peerloom import NoHandler
 from peerloom.plugin import Ping
@@ -96,14 +97,14 @@ async def test_what_is_flushed_is_read_to_the_end_and_what_comes_later_goes_over
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(link.run, 1.0)
-            assert not await link.flush(0.0)
+            assert not await link.flush(0.0, is_last=True)
             flows.set()
-            assert await link.flush(2.0)
+            assert await link.flush(2.0, is_last=True)
             first = ctx.pipes[1]
             assert (first.taken, first.is_ended.is_set()) == (framed(much), True)
             await greeted.wait()
             link.offer(Priority.DATA, [b"more"])
-            assert await link.flush(2.0)
+            assert await link.flush(2.0, is_last=True)
             second = ctx.pipes[2]
             # So little is gone before a node is.
             assert (second.taken, second.is_ended.is_set()) == (framed(b"more"), False)
@@ -120,12 +121,15 @@ class Deaf(Pipe):
 class Pinged(Streams):
     """Such streams only, to a peer that can be pinged."""
 
+    pings = 0
+
     async def open_stream(self, *_, **__):
         self.pipes.append(Deaf(self.pipes[0].flows))
         return self.pipes[-1]
 
     async def call(self, command):
         assert command == Ping(peer(1))
+        self.pings += 1
         return 0.01
 
 
@@ -138,8 +142,47 @@ async def test_a_peer_that_ends_no_stream_in_turn_is_waited_for_as_long_as_pings
     with anyio.fail_after(_link._RECEIPT_SECONDS / 2):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(link.run, 1.0)
-            assert await link.flush(60.0)
+            assert await link.flush(60.0, is_last=True)
             link.close()
+
+
+async def test_a_flush_that_is_not_the_last_waits_for_a_ping_and_keeps_the_stream():
+    ctx: Any = Pinged()
+    ctx.connect(flows := anyio.Event())
+    link = PeerLink(ctx, peer(1), 2**20, lambda: None)
+    link.offer(Priority.DATA, [bytes(2**17)])
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            assert not await link.flush(0.0, is_last=False)
+            assert ctx.pings == 0
+            flows.set()
+            assert await link.flush(60.0, is_last=False)
+            assert ctx.pings == 1
+            assert len(ctx.pipes) == 2
+            assert not ctx.pipes[1].is_ended.is_set()
+            link.close()
+
+
+async def test_what_is_queued_after_a_flush_was_asked_for_is_not_waited_for():
+    ctx: Any = Context()
+    ctx.connect(flows := anyio.Event())
+    flows.set()
+    link = PeerLink(ctx, peer(1), 1000, lambda: None)
+
+    async def publish_on() -> None:
+        while True:
+            link.offer(Priority.DATA, [b"said"])
+            await checkpoint()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            tasks.start_soon(publish_on)
+            await anyio.sleep(0.01)
+            assert await link.flush(60.0, is_last=False)
+            link.close()
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_peer_that_goes_has_not_been_sent_what_was_queued():
@@ -151,7 +194,7 @@ async def test_a_peer_that_goes_has_not_been_sent_what_was_queued():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(link.run, 1.0)
             tasks.start_soon(_close_when_waited_for, link)
-            assert not await link.flush(60.0)
+            assert not await link.flush(60.0, is_last=True)
 
 
 async def test_a_peer_that_goes_before_it_has_read_all_has_not_been_reached():
@@ -164,7 +207,7 @@ async def test_a_peer_that_goes_before_it_has_read_all_has_not_been_reached():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(link.run, 1.0)
             tasks.start_soon(_close_when_waited_for, link)
-            assert not await link.flush(60.0)
+            assert not await link.flush(60.0, is_last=True)
 
 
 async def _close_when_waited_for(link):

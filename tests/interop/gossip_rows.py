@@ -97,12 +97,13 @@ async def _anonymous(cast: Cast) -> None:
 
 @row("flushed, and then another message")
 async def _flushed(cast: Cast) -> None:
-    """A flush ends the stream through which much has gone; what comes later takes another one."""
+    """The last flush ends the stream; what comes after it all the same takes another one."""
     us, them = await _together(cast, {}, {})
-    await us.publish(100_000, SEED)
-    flushed = await us.gossip.flush()
-    assert (flushed.reached, flushed.missed) == (1, 0)
-    await they_hear(them, us, 100_000, SEED)
+    for nbytes, is_last in ((100_000, False), (100_001, True)):
+        await us.publish(nbytes, SEED)
+        flushed = await us.gossip.flush(is_last=is_last)
+        assert (flushed.reached, flushed.missed) == (1, 0)
+        await they_hear(them, us, nbytes, SEED)
     await _both_hear(us, them, 1000, SEED)
 
 

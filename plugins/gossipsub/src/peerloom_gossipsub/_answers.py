@@ -127,7 +127,8 @@ class Answers:
         return Published(publication.message_id, len(publication.peers) - skipped, skipped)
 
     async def _flush(self, command: Flush) -> Flushed:
-        return Flushed(*await self._engine.links.flush(command.patience_seconds))
+        links, patience = self._engine.links, command.patience_seconds
+        return Flushed(*await links.flush(patience, is_last=command.is_last))
 
     async def _mesh_peers(self, command: MeshPeers) -> tuple[PeerId, ...]:
         return tuple(self._engine.router.mesh_peers(command.topic))

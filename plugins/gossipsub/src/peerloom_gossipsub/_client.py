@@ -72,13 +72,14 @@ class Gossipsub:
         """
         return await self._client.call(Publish(topic, data))
 
-    async def flush(self, patience_seconds: float = 30.0) -> Flushed:
+    async def flush(self, patience_seconds: float = 30.0, *, is_last: bool = False) -> Flushed:
         """Wait until the peers have what was published; gives how many have, and have not.
 
-        A node that ends sends what is queued for a second only, and over a slow link much is left.
-        Whoever takes nothing for `patience_seconds` is not waited for.
+        A node that ends sends what is queued for a second only, and over a slow link much is left:
+        say `is_last` before that, which waits until peers have read all. Whoever takes nothing for
+        `patience_seconds` is not waited for.
         """
-        return await self._client.call(Flush(patience_seconds))
+        return await self._client.call(Flush(patience_seconds, is_last))
 
     async def mesh_peers(self, topic: str) -> tuple[PeerId, ...]:
         """The peers of a topic's mesh: those that get every message from this node."""

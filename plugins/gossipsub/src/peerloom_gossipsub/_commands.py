@@ -92,15 +92,18 @@ class Flushed:
 
 @frozen
 class Flush(Command[Flushed]):
-    """Wait until the peers have what is queued for them: before a node ends, over slow links.
+    """Wait until the peers have what is queued for them by now, over slow links as well.
 
     Attributes:
         patience_seconds: whoever takes nothing for so long is not waited for.
+        is_last: nothing more is to be published or said, since the node is about to end: streams
+            are ended, and wait for their peers to end them. What is sent all the same may overtake.
     """
 
     timeout_seconds: ClassVar[float] = 3600.0
 
     patience_seconds: float = field(default=30.0, validator=is_finite)
+    is_last: bool = False
 
 
 @frozen

@@ -64,7 +64,7 @@ class PeerLink:
         self._is_broken = False
         self._is_stale = False
         self._is_finishing = False
-        self._wants_receipt = False
+        self._is_last = False
         self._was_open = False
         self._is_slow = False
         self._has_missed_control = False
@@ -74,6 +74,7 @@ class PeerLink:
         self._unsent: list[bytes] = []
         self._sent_at = -inf
         self._sent_bytes = 0
+        self._sent_data = 0
 
     def offer(self, priority: Priority, frames: Sequence[bytes]) -> bool:
         """Queue frames; gives whether there was room."""
@@ -134,20 +135,21 @@ class PeerLink:
         self._stream_scope.deadline = anyio.current_time() + patience_seconds
         self._wake.set()
 
-    async def flush(self, patience_seconds: float) -> bool:
-        """Wait until the peer has what is queued; gives False if it takes nothing so long, or goes.
+    async def flush(self, patience_seconds: float, *, is_last: bool) -> bool:
+        """Wait until the peer has the data that is queued by now.
 
-        What the stream has taken may still be on its way, so it is ended, too, and the peer ends it
-        in turn when it has read all; js-libp2p and py-libp2p do not, and are not waited for long.
+        Gives False if it takes nothing for so long, or goes. What the stream has taken may still be
+        on its way: a ping that comes back says that most has come. If this is the last that the
+        peer gets, the stream is ended, and the peer ends it in turn when it has read all;
+        js-libp2p and py-libp2p do not, and are not waited for long.
         """
-        while self.waiting_frames:
+        queued = self._queue.offered_data
+        while self._sent_data < queued:
             if self.is_closed or not await self._room_within(patience_seconds):
                 return False
         if self._sent_bytes > _SOON_GONE_BYTES:
-            self._wants_receipt = True
-            self._wake.set()
-            with anyio.move_on_after(patience_seconds):
-                await self._room.until(lambda: self.is_closed or not self._wants_receipt)
+            with anyio.move_on_after(min(patience_seconds, _RECEIPT_SECONDS)):
+                await (self._ended() if is_last else self._pinged())
         return not self.is_closed
 
     async def finish(self) -> None:
@@ -192,26 +194,36 @@ class PeerLink:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, stream)
                 is_whole = await self._write(stream)
-                if self._wants_receipt and is_whole:
-                    await self._receipt(stream, tasks)
+                if self._is_last and is_whole:
+                    await self._end_last(stream, tasks)
                 tasks.cancel_scope.cancel()
             if not is_whole:
                 raise LinkClosed("the stream is broken")
 
-    async def _receipt(self, stream: Stream, tasks: TaskGroup) -> None:
+    async def _ended(self) -> None:
+        self._is_last = True
+        self._wake.set()
+        await self._room.until(lambda: self.is_closed or not self._is_last)
+
+    async def _end_last(self, stream: Stream, tasks: TaskGroup) -> None:
         self._is_stale = True  # whatever comes later goes out on another stream
         with suppress(*STREAM_FAILURES), anyio.move_on_after(_RECEIPT_SECONDS) as waiting:
             await stream.send_eof()
             tasks.start_soon(self._bound_by_ping, waiting)
             await self._end.wait()
-        self._wants_receipt = False
+        self._is_last = False
         self._room.tell()
 
     async def _bound_by_ping(self, waiting: anyio.CancelScope) -> None:
-        with suppress(PeerloomError):
-            trip = await self._ctx.call(Ping(self.peer))
+        if (trip := await self._pinged()) is not None:
             enough = max(_RECEIPT_TRIPS * trip, _LEAST_RECEIPT_SECONDS)
             waiting.deadline = min(waiting.deadline, anyio.current_time() + enough)
+
+    async def _pinged(self) -> float | None:
+        try:
+            return await self._ctx.call(Ping(self.peer))
+        except PeerloomError:
+            return None
 
     async def _open(self) -> Stream:
         best = self._best_connection()
@@ -250,7 +262,7 @@ class PeerLink:
                 if self._has_missed_control:
                     self._has_missed_control = False
                     self._greet()
-            elif self._is_finishing or self._wants_receipt:
+            elif self._is_finishing or self._is_last:
                 return True
             else:
                 self._wake = anyio.Event()
@@ -266,6 +278,7 @@ class PeerLink:
             return False
         self._sent_bytes += sum(map(len, self._unsent))
         self._unsent = []
+        self._sent_data = self._queue.pulled_data
         self._sent_at = self._ctx.runtime.now()
         self._advance()
         return True

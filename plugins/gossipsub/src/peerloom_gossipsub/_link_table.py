@@ -124,15 +124,16 @@ class LinkTable:
         if link.is_newly_slow():
             self._ctx.emit(SlowPeer(link.peer, link.waiting_bytes))
 
-    async def flush(self, patience_seconds: float) -> tuple[int, int]:
+    async def flush(self, patience_seconds: float, *, is_last: bool) -> tuple[int, int]:
         """Wait until peers have what is queued; gives how many have, and how many have not.
 
         A peer that takes nothing for `patience_seconds` is not waited for, nor one that goes.
+        `is_last` says that they get nothing more.
         """
         done: list[bool] = []
 
         async def flush(link: PeerLink) -> None:
-            done.append(await link.flush(patience_seconds))
+            done.append(await link.flush(patience_seconds, is_last=is_last))
 
         async with anyio.create_task_group() as tasks:
             for link in self._links.values():

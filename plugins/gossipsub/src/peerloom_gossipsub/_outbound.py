@@ -15,7 +15,12 @@ MAX_CONTROL_BYTES: Final = 1024 * 1024  # who lets that pile up does not read at
 
 
 class OutboundQueue:
-    """Frames by priority. What has no room is refused whole; the caller waits or lets it go."""
+    """Frames by priority. What has no room is refused whole; the caller waits or lets it go.
+
+    Attributes:
+        offered_data: how many frames of data have been queued so far.
+        pulled_data: how many of these have been taken out.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         """Hold up to `max_bytes` of data, and of gossip what data leaves; control beside that.
@@ -27,6 +32,7 @@ class OutboundQueue:
         self._frames: dict[Priority, deque[bytes]] = {each: deque() for each in Priority}
         self._bytes: Counter[Priority] = Counter()
         self._refused: Counter[Priority] = Counter()
+        self.offered_data = self.pulled_data = 0
         self._full_since: float | None = None
 
     def offer(self, priority: Priority, frames: Sequence[bytes], now: float) -> bool:
@@ -39,6 +45,8 @@ class OutboundQueue:
             return False
         self._frames[priority].extend(frames)
         self._bytes[priority] += size
+        if priority is Priority.DATA:
+            self.offered_data += len(frames)
         return True
 
     def pull(self, max_bytes: int) -> list[bytes]:
@@ -51,6 +59,7 @@ class OutboundQueue:
                 self._bytes[priority] -= len(frame)
                 room -= len(frame)
                 pulled.append(framed(frame))
+                self.pulled_data += priority is Priority.DATA
             if waiting:
                 break
         if pulled:

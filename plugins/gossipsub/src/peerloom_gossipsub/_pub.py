@@ -41,7 +41,7 @@ async def run_pub(
             if published.skipped:
                 tell(f"line {number} skipped {_peers(published.skipped)}, too slow to take it")
                 refused += not published.sent
-        flushed = await gossip.flush(min(wait, Flush.timeout_seconds))
+        flushed = await gossip.flush(min(wait, Flush.timeout_seconds), is_last=True)
         if flushed.missed:
             raise PublishError(
                 f"not all of it was sent to {_peers(flushed.missed)} of "
