@@ -85,14 +85,15 @@ class Reception:
         async with self._big if is_big else nullcontext():
             for _ in steps:
                 await turn.rest()
-            return await self._hear(stream, decoder.rpc(), turn)
+            return await self._hear(stream, decoder.rpc(), turn, has_waited=is_big)
 
-    async def _hear(self, stream: Stream, rpc: Rpc, turn: Turn) -> bool:
+    async def _hear(self, stream: Stream, rpc: Rpc, turn: Turn, *, has_waited: bool) -> bool:
         for number, part in enumerate(rpc.parts(MAX_HEARD_AT_ONCE)):
             if number:
                 await turn.rest()
                 await self._engine.backlog.wait_for_room()
-            if not self._is_connected(stream):  # it may have gone while others had the loop
+                has_waited = True
+            if has_waited and not self._is_connected(stream):  # it may have gone meanwhile
                 return False
             self._engine.receive(stream.peer, part, stream.connection.id)
         return bool(rpc.subscriptions) and not rpc.subscriptions[-1].subscribed
