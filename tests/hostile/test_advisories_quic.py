@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,6 +14,7 @@ import pytest
 from peerloom import PeerDisconnected
 from peerloom._addresses import quic_endpoint
 from peerloom._transports import QuicSettings
+from peerloom._transports._quic_aioquic import MAX_STREAM_PIECES
 from peerloom._transports._quic_packets import long_header
 from tests.core.quic_kit import engines
 from tests.core.security_kit import ALICE
@@ -29,10 +31,12 @@ from tests.hostile.quic_attacks import (
     RESET_STREAM,
     RETIRE_CONNECTION_ID,
     STREAM,
+    crumbs,
     number,
 )
 from tests.hostile.quic_foe import quic_foe
 from tests.hostile.siege import measured, siege
+from tests.hostile.ways import QUIC_AIOQUIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +53,18 @@ async def test_cve_2023_49295_and_cve_2024_22189_floods_of_frames(
         async with measured(scene):
             await attack("quic_frames", scene.address, flood=flood)
         await scene.wait_for("it is gone", lambda swarm: swarm["connections"] == 1, 40)
+
+
+async def test_a_stream_in_too_many_pieces_ends_its_connection_on_aioquic() -> None:
+    """It looks through all that wait for each that comes: 20,000 held the node for seconds."""
+    async with siege(QUIC_AIOQUIC) as scene:
+        with quic_foe(scene.address) as foe:
+            assert await foe.until(lambda: foe.established)
+            await foe.send_frames(islice(crumbs(), 1, MAX_STREAM_PIECES // 2))
+            assert not await foe.until(lambda: foe.closed, seconds=0.2)
+            await foe.send_frames(islice(crumbs(), 1, MAX_STREAM_PIECES + 10))
+            assert await foe.until(lambda: foe.closed)
+        await scene.wait_for("it is gone", lambda swarm: swarm["connections"] == 1)
 
 
 VIOLATIONS = {

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 # Pieces of a handshake that wait for one before them. An honest one has a dozen in all; aioquic
 # looks through all that wait for each that comes.
 MAX_HANDSHAKE_PIECES: Final = 64
+# The same of a stream: a window of 2 MiB comes in 1,700 datagrams, and gaps lie between two.
+MAX_STREAM_PIECES: Final = 1024
 
 _NO_FRAME: Final = 0
 _CERT_NONE: Final = 0
@@ -130,6 +132,16 @@ class _Connection(QuicConnection):
         if len(waiting) > MAX_HANDSHAKE_PIECES:
             raise QuicConnectionError(
                 QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, frame_type, "a handshake in too many pieces"
+            )
+
+    def _handle_stream_frame(self, context: Any, frame_type: int, buf: Any) -> None:
+        at = buf.tell()
+        stream = self._streams.get(buf.pull_uint_var())
+        buf.seek(at)
+        super()._handle_stream_frame(context, frame_type, buf)
+        if stream and len(stream.receiver._ranges) > MAX_STREAM_PIECES:  # noqa: SLF001
+            raise QuicConnectionError(
+                QuicErrorCode.INTERNAL_ERROR, frame_type, "a stream in too many pieces"
             )
 
     def _handle_connection_close_frame(self, *args: Any) -> None:
