@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from peerloom._errors import StreamReset
-from peerloom._transports._quic_stream import READ_NOW_BYTES
+from peerloom._links import READ_NOW_BYTES
 
 from .quic_kit import linked, until
 

@@ -133,12 +133,18 @@ class Pinged(Streams):
         return 0.01
 
 
-async def test_a_peer_that_ends_no_stream_in_turn_is_waited_for_as_long_as_pings_take():
+def link_with_much_to_send():
+    """To a peer that takes it at once."""
     ctx: Any = Pinged()
     ctx.connect(flows := anyio.Event())
     flows.set()
     link = PeerLink(ctx, peer(1), 2**20, lambda: None)
     link.offer(Priority.DATA, [bytes(2**17)])
+    return link
+
+
+async def test_a_peer_that_ends_no_stream_in_turn_is_waited_for_as_long_as_pings_take():
+    link = link_with_much_to_send()
     with anyio.fail_after(_link._RECEIPT_SECONDS / 2):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(link.run, 1.0)
@@ -198,11 +204,7 @@ async def test_a_peer_that_goes_has_not_been_sent_what_was_queued():
 
 
 async def test_a_peer_that_goes_before_it_has_read_all_has_not_been_reached():
-    ctx: Any = Pinged()
-    ctx.connect(flows := anyio.Event())
-    flows.set()
-    link = PeerLink(ctx, peer(1), 2**20, lambda: None)
-    link.offer(Priority.DATA, [bytes(2**17)])
+    link = link_with_much_to_send()
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(link.run, 1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from anyio.abc import ByteStream
 from attrs import frozen
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from ._libp2p import PublicKey
     from ._peer_id import PeerId
+
+# What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
+READ_NOW_BYTES: Final = 1024
 
 
 class Role(Enum):
@@ -135,7 +138,7 @@ class MuxedStream(ByteStream):
         return False
 
     def receive_now(self) -> bytes:
-        """What has arrived, if that can be told without waiting, else nothing."""
+        """Up to `READ_NOW_BYTES` of what has arrived, if that needs no waiting, else nothing."""
         return b""
 
 

@@ -16,16 +16,14 @@ def _checked_targets(targets: list[str] | None) -> list[str] | None:
     return targets
 
 
-def _checked_addresses(addresses: list[str] | None) -> list[str] | None:
-    from ._targets import check_address
-
-    return addresses and [check_address(address) for address in addresses]
-
-
 def _checked_address(address: str) -> str:
     from ._targets import check_address
 
     return check_address(address)
+
+
+def _checked_addresses(addresses: list[str] | None) -> list[str] | None:
+    return addresses and [_checked_address(address) for address in addresses]
 
 
 Trio = Annotated[bool, typer.Option("--trio", help="Run on trio instead of asyncio.")]

@@ -8,7 +8,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import StreamReset
-from peerloom._links import MuxedStream
+from peerloom._links import READ_NOW_BYTES, MuxedStream
 
 from ._yamux_state import Reset
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 CALLS_A_TURN: Final = 16
 # Behind more than that, in one write, the writer waits for no more.
 SMALL_WRITE_BYTES: Final = 4 * 1024
-# What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
-READ_NOW_BYTES: Final = 1024
 
 
 class YamuxStream(MuxedStream):

@@ -94,25 +94,20 @@ class Outgoing:
             self.bytes -= rest.queue.size
 
     def _has_turn(self, stream_id: int) -> bool:
-        if self._waiting:
-            return False
-        given = self._given
-        if stream_id not in given:
-            if len(given) >= MOST_STREAMS:
-                self._forget_sent(given)
-            if len(given) >= MOST_STREAMS:
-                return False
-            given[stream_id] = None
-        return True
+        return not self._waiting and self._enter(self._given, MOST_STREAMS, stream_id)
 
     def _is_short(self, stream_id: int, size: int) -> bool:
         if size > SHORT_BYTES or self._left(stream_id):
             return False
-        if len(self._short) >= SPARE_STREAMS:
-            self._forget_sent(self._short)
-        if len(self._short) >= SPARE_STREAMS:
-            return False
-        self._short[stream_id] = None
+        return self._enter(self._short, SPARE_STREAMS, stream_id)
+
+    def _enter(self, given: dict[int, None], most: int, stream_id: int) -> bool:
+        if stream_id not in given:
+            if len(given) >= most:
+                self._forget_sent(given)
+            if len(given) >= most:
+                return False
+            given[stream_id] = None
         return True
 
     def _forget_sent(self, given: dict[int, None]) -> None:

@@ -8,7 +8,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import StreamReset
-from peerloom._links import MuxedStream
+from peerloom._links import READ_NOW_BYTES, MuxedStream
 from peerloom._muxers._byte_queue import ByteQueue
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # Calls that find what they need do not suspend; after so many the others get their turn.
 CALLS_A_TURN: Final = 16
-# What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
-READ_NOW_BYTES: Final = 1024
 BY_PEER: Final = "reset by the other side"
 
 

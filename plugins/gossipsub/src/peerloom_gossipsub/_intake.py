@@ -25,7 +25,7 @@ TURN_SECONDS: Final = 0.0005
 
 
 class Turn:
-    """How long tasks have had the loop; they let the others go on when that is enough."""
+    """How long a task has had the loop; it lets the others go on when that is enough."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
