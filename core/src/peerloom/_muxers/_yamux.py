@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from peerloom._links import RawLink, Secured
     from peerloom._runtime import Runtime
 
-_FREED_BYTES: Final = 2 * 1024 * 1024
+_FREED_BYTES: Final = 8 * 1024 * 1024
 
 
 class Yamux:
