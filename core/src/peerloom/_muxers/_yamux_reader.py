@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._yamux_session import YamuxSession
 
 # What one system call may bring.
-READ_BYTES: Final = 1024 * 1024
+READ_BYTES: Final = 2 * 1024 * 1024
 
 
 class LinkReader:

@@ -7,7 +7,6 @@ role serves a whole node; a connection belongs to one thread.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -18,22 +17,24 @@ from peerloom._errors import HandshakeFailed, RecordError, WrongPeerId
 from peerloom._links import Role, Secured
 
 from ._certificate import make_certificate, verify_certificate
-from ._small_records import SMALL_BYTES, SmallRecords
+from ._openssl_records import SMALL_BYTES, OpenSslRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from peerloom._libp2p import KeyPair, PublicKey
     from peerloom._peer_id import PeerId
     from peerloom._runtime import Runtime
+
+    from ._openssl_records import Buffer
 
 MAX_HANDSHAKE_BYTES: Final = 65_536  # an honest handshake takes about 6,000
 MAX_UNANSWERED_BYTES: Final = 262_144  # read before OpenSSL's own replies are looked at
 MAX_REPLY_BYTES: Final = 65_536  # of them may wait for the next write; an honest peer causes none
 
 _FALLBACK: Final = b"libp2p"  # ALPN of nodes that negotiate the muxer after the handshake
-_RECORD_BYTES: Final = 16_384
-_RECORD_OVERHEAD: Final = 64  # header, type and tag take 22
+_FLIGHT_BYTES: Final = 4096
+_PIECE_BYTES: Final = 512 * 1024
 _RECORD_START: Final = b"\x17\x03\x03"  # of all that follow the handshake (RFC 8446, 5.2)
 _HEADER_BYTES: Final = 5
 _TAG_BYTES: Final = 17  # and the inner type
@@ -185,8 +186,7 @@ class TlsRecords:
     def __init__(self, connection: SSL.Connection) -> None:
         """Take over the connection from its handshake."""
         self._connection = connection
-        self._small = SmallRecords(connection)
-        self._receive = partial(connection.recv, _RECORD_BYTES)
+        self._openssl = OpenSslRecords(connection)
         self._ended = False
         self._broken: str | None = None
         self._unanswered = 0
@@ -194,12 +194,12 @@ class TlsRecords:
 
     def start(self) -> list[bytes]:
         """What arrived right behind the handshake; it would wake no reader."""
-        return self._read(self._receive)
+        return self._open(b"")
 
-    def seal(self, data: bytes | bytearray | memoryview) -> bytes:
+    def seal(self, data: Buffer) -> Buffer:
         """Encrypt; raises `RecordError` on a broken connection."""
         try:
-            sealed = self._seal_small(data) if 0 < len(data) <= SMALL_BYTES else self._seal(data)
+            sealed = self._openssl.seal(data)
         except SSL.Error as error:
             raise self._break(error) from None
         self._unanswered = 0
@@ -215,7 +215,7 @@ class TlsRecords:
         """
         if self._broken is not None:
             raise RecordError(self._broken)
-        plaintexts = self._open(data)
+        plaintexts = [] if self._ended else self._open(data)
         if self._ended and not plaintexts:
             raise anyio.EndOfStream
         return plaintexts
@@ -224,56 +224,47 @@ class TlsRecords:
         """The close_notify; after a failure the alert that says why."""
         with suppress(SSL.Error):
             self._connection.shutdown()
-        return self._replies + _drain(self._connection)
+        return self._replies + self._openssl.output()
 
     def end_of_input(self) -> None:
         """The pipe has ended: raises `RecordError` unless a close_notify came first."""
         if not self._ended:
             raise RecordError(self._broken or "TLS: the connection was cut without close_notify")
 
-    def _seal(self, data: bytes | bytearray | memoryview) -> bytes:
-        size, sent = len(data), 0
-        while sent < size:
-            sent += self._connection.send(memoryview(data)[sent:] if sent else data)
-        records = size // _RECORD_BYTES + 2
-        return _drain(self._connection, size + records * _RECORD_OVERHEAD)
-
-    def _seal_small(self, data: bytes | bytearray | memoryview) -> bytes:
-        sealed, more = self._small.seal(bytes(data))
-        return sealed + _drain(self._connection) if more else sealed
-
     def _open(self, data: bytes) -> list[bytes]:
-        size = _only_record_size(data)
-        small = 0 < size <= SMALL_BYTES
-        if data and not self._ended:
-            put = self._small.put if small else self._connection.bio_write
-            put(data)
-            self._collect_replies(len(data))
-        return self._read(self._small.receive if small else self._receive, size)
-
-    def _read(self, receive: Callable[[], bytes], enough: int = 0) -> list[bytes]:
         plaintexts: list[bytes] = []
         try:
-            while not self._ended:
-                plaintexts.append(receive())
-                if len(plaintexts[0]) == enough:
-                    return plaintexts
+            self._decrypt(data, plaintexts)
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
             self._ended = True
         except SSL.Error as error:
             raise self._break(error) from None
-        # Records are small: a muxer that cut frames out of each would take a third longer.
-        return [b"".join(plaintexts)] if len(plaintexts) > 1 else plaintexts
+        return plaintexts
 
-    def _collect_replies(self, size: int) -> None:
-        # OpenSSL answers key updates by itself; nobody may pile those answers up.
-        self._unanswered += size
-        if self._unanswered < MAX_UNANSWERED_BYTES:
+    def _decrypt(self, data: bytes, plaintexts: list[bytes]) -> None:
+        size = _only_record_size(data)
+        if 0 < size <= SMALL_BYTES:
+            self._put(data)
+            plaintexts.append(self._openssl.receive_one())
+            if len(plaintexts[0]) != size:
+                self._openssl.receive_into(plaintexts)
             return
+        for piece in _pieces(data):
+            self._put(piece)
+            self._openssl.receive_into(plaintexts)
+
+    def _put(self, data: Buffer) -> None:
+        self._openssl.put(data)
+        # OpenSSL answers key updates by itself; nobody may pile those answers up.
+        self._unanswered += len(data)
+        if self._unanswered >= MAX_UNANSWERED_BYTES:
+            self._collect_replies()
+
+    def _collect_replies(self) -> None:
         self._unanswered = 0
-        self._replies += _drain(self._connection)
+        self._replies += self._openssl.output()
         if len(self._replies) > MAX_REPLY_BYTES:
             self._broken = "TLS: a flood of key updates"
             raise RecordError(self._broken)
@@ -302,17 +293,26 @@ def _only_record_size(data: bytes) -> int:
     return 0
 
 
-def _drain(connection: SSL.Connection, chunk_bytes: int = 65_536) -> bytes:
-    """All that OpenSSL wants to send; `chunk_bytes` is read at a time."""
-    drained = b""
-    try:
+def _pieces(data: bytes) -> Iterator[Buffer]:
+    """Not too much at a time: OpenSSL keeps the memory that it has once needed.
+
+    The first is there also where there is nothing.
+    """
+    if len(data) <= _PIECE_BYTES:
+        yield data
+        return
+    view = memoryview(data)
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield view[start : start + _PIECE_BYTES]
+
+
+def _drain(connection: SSL.Connection) -> bytes:
+    """All that OpenSSL wants to send of a handshake."""
+    drained = bytearray()
+    with suppress(SSL.WantReadError):
         while True:
-            chunk = connection.bio_read(chunk_bytes)
-            drained = drained + chunk if drained else chunk
-            if len(chunk) < chunk_bytes:
-                return drained
-    except SSL.WantReadError:
-        return drained
+            drained += connection.bio_read(_FLIGHT_BYTES)
+    return bytes(drained)
 
 
 def _reason(error: SSL.Error) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 LEAST_READ_BYTES: Final = 16 * 1024  # an idle connection shall not cost a large buffer
-MOST_READ_BYTES: Final = 1024 * 1024
+MOST_READ_BYTES: Final = 2 * 1024 * 1024
 SMALL_READ_BYTES: Final = 2 * 1024  # behind one message nothing more is to be expected
 
 
