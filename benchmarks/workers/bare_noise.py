@@ -70,7 +70,7 @@ class NoiseSocket:
 
     def _flush(self) -> None:
         if self._gathered:
-            self._plain.sendall(self._records.seal(b"".join(self._gathered)))
+            self._plain.sendall(self._records.seal(self._gathered))
             self._gathered.clear()
             self._size = 0
 

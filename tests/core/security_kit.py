@@ -91,7 +91,7 @@ def deliver(side: Handshake, data: bytes, chunk: int = 65_536) -> bytes:
 
 def seal(side: Secured, data: bytes) -> bytes:
     """What a side sends for this data."""
-    return bytes(side.records.seal(data))
+    return bytes(side.records.seal([data]))
 
 
 def other(role: Role) -> Role:

@@ -257,7 +257,7 @@ async def test_we_and_py_libp2p_meet_and_exchange_records(role: Role) -> None:
         assert str(secured.peer) == str(pattern.local_peer)
         assert str(session.remote_peer) == str(BOB.peer_id)
 
-        pipe.feed(bytes(secured.records.seal(b"from us")))
+        pipe.feed(bytes(secured.records.seal([b"from us"])))
         assert await session.read(7) == b"from us"
         await session.write(b"from them")
         assert secured.records.open(bytes(pipe.outgoing)) == [b"from them"]

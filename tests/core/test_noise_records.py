@@ -50,7 +50,7 @@ def test_any_split_of_the_bytes_gives_the_same_data(
     messages: list[bytes], sizes: list[int]
 ) -> None:
     sender, receiver = NoiseRecords(bytes(32), bytes(32)), NoiseRecords(bytes(32), bytes(32))
-    sealed = b"".join(bytes(sender.seal(message)) for message in messages)
+    sealed = b"".join(bytes(sender.seal([message])) for message in messages)
     assert open_in_pieces(receiver, sealed, sizes) == b"".join(messages)
     receiver.end_of_input()
 
@@ -61,7 +61,7 @@ def test_any_split_into_single_bytes_gives_the_same_data(
     messages: list[bytes], sizes: list[int]
 ) -> None:
     sender, receiver = NoiseRecords(bytes(32), bytes(32)), NoiseRecords(bytes(32), bytes(32))
-    sealed = b"".join(bytes(sender.seal(message)) for message in messages)
+    sealed = b"".join(bytes(sender.seal([message])) for message in messages)
     assert open_in_pieces(receiver, sealed, sizes) == b"".join(messages)
 
 
@@ -69,14 +69,14 @@ def test_empty_records_are_passed_over(pair: Pair) -> None:
     sender, receiver = NoiseRecords(bytes(32), bytes(32)), NoiseRecords(bytes(32), bytes(32))
     empty = bytes(sender._sender.encrypt(bytes(12), b"", None))
     sender._sent = 1
-    sealed = b"\0\x10" + empty + sender.seal(b"data")
+    sealed = b"\0\x10" + empty + sender.seal([b"data"])
     assert receiver.open(bytes(sealed)) == [b"data"]
 
 
 def test_older_cryptography_gives_the_same_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = NoiseRecords(bytes(32), bytes(32)).seal(bytes(100_000))
+    fast = NoiseRecords(bytes(32), bytes(32)).seal([bytes(100_000)])
     monkeypatch.setattr(noise_records, "_encrypt", noise_records.encrypt_and_copy)
-    assert NoiseRecords(bytes(32), bytes(32)).seal(bytes(100_000)) == fast
+    assert NoiseRecords(bytes(32), bytes(32)).seal([bytes(100_000)]) == fast
 
 
 def test_data_right_behind_the_handshake_is_early_data() -> None:
@@ -117,7 +117,7 @@ def test_noise_says_no_goodbye(pair: Pair) -> None:
 @given(st.integers(0, 1000), st.integers(1, 255))
 def test_a_tampered_record_ends_the_link_for_good(position: int, value: int) -> None:
     sender, receiver = NoiseRecords(bytes(32), bytes(32)), NoiseRecords(bytes(32), bytes(32))
-    good, follows = bytes(sender.seal(b"some data")), bytes(sender.seal(b"more"))
+    good, follows = bytes(sender.seal([b"some data"])), bytes(sender.seal([b"more"]))
     bad = bytearray(good)
     bad[2 + position % (len(bad) - 2)] ^= value
     with pytest.raises(RecordError, match="record 0 was tampered with"):
@@ -129,7 +129,7 @@ def test_a_tampered_record_ends_the_link_for_good(position: int, value: int) -> 
 
 def test_a_replayed_or_left_out_record_is_a_record_error() -> None:
     sender, receiver = NoiseRecords(bytes(32), bytes(32)), NoiseRecords(bytes(32), bytes(32))
-    first, second = bytes(sender.seal(b"first")), bytes(sender.seal(b"second"))
+    first, second = bytes(sender.seal([b"first"])), bytes(sender.seal([b"second"]))
     with pytest.raises(RecordError):
         NoiseRecords(bytes(32), bytes(32)).open(second)
     receiver.open(first)
@@ -146,17 +146,17 @@ def test_a_record_shorter_than_its_tag_is_a_record_error(pair: Pair) -> None:
 def test_the_last_nonce_is_never_used() -> None:
     sender, receiver = NoiseRecords(bytes(32), bytes(32)), NoiseRecords(bytes(32), bytes(32))
     sender._sent = receiver._received = MAX_NONCE - 1
-    assert receiver.open(bytes(sender.seal(b"the last record"))) == [b"the last record"]
+    assert receiver.open(bytes(sender.seal([b"the last record"]))) == [b"the last record"]
     with pytest.raises(RecordError, match="used up its nonces"):
-        sender.seal(b"one too many")
+        sender.seal([b"one too many"])
     sender._sent = 5
     with pytest.raises(RecordError, match="used up its nonces"):
-        receiver.open(bytes(sender.seal(b"one too many")))
+        receiver.open(bytes(sender.seal([b"one too many"])))
 
 
 def test_a_write_that_would_pass_the_last_nonce_sends_nothing() -> None:
     sender = NoiseRecords(bytes(32), bytes(32))
     sender._sent = MAX_NONCE - 1
     with pytest.raises(RecordError):
-        sender.seal(bytes(65_520))
+        sender.seal([bytes(65_520)])
     assert sender._sent == MAX_NONCE - 1

@@ -163,7 +163,7 @@ def test_what_is_said_behind_many_answers_comes_behind_them() -> None:
     stranger, records, flood = flooded()
     records.open(b"".join(islice(flood, 200)))
     for data in (b"x", b"y"):
-        sealed = records.seal(data)
+        sealed = records.seal([data])
         stranger.connection.bio_write(sealed)
         assert stranger.connection.recv(100) == data
     assert len(sealed) < 50

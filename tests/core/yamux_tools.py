@@ -29,9 +29,9 @@ from peerloom._muxers._yamux_window import WindowBudget
 from peerloom._runtime import SystemRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    from peerloom._links import RecordLayer
+    from peerloom._links import Buffer, RecordLayer
     from peerloom._muxers._yamux_link import YamuxLink
     from peerloom._unread import UnreadLedger
 
@@ -109,8 +109,8 @@ def exchange(one: YamuxSession, other: YamuxSession, now: float = 0.0) -> None:
 class NullRecords:
     """Records that encrypt nothing."""
 
-    def seal(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        return data
+    def seal(self, pieces: Sequence[Buffer]) -> Buffer:
+        return b"".join(pieces)
 
     def open(self, data: bytes) -> list[bytes]:
         return [data]

@@ -112,7 +112,7 @@ class Channel:
     secured: Secured
 
     async def send(self, data: bytes) -> None:
-        await self.wire.send(bytes(self.secured.records.seal(data)))
+        await self.wire.send(bytes(self.secured.records.seal([data])))
 
     async def send_or_be_cut(self, data: bytes) -> bool:
         """Send; gives whether the node still took it."""

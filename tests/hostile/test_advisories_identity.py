@@ -163,7 +163,7 @@ async def spoil(way: Way, change: Callable[[bytes], bytes]) -> None:
             channel_to(scene.address, way.security[0]) as channel,
         ):
             await scene.wait_for("connected", lambda swarm: swarm["connections"] == 2)
-            record = bytes(channel.secured.records.seal(bytes(12)))
+            record = bytes(channel.secured.records.seal([bytes(12)]))
             await channel.wire.try_to_send(change(record))
             await channel.wire.send_eof()
             await channel.wire.until_closed()

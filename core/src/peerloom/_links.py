@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
 READ_NOW_BYTES: Final = 1024
 
+Buffer = bytes | bytearray | memoryview
+
 
 class Role(Enum):
     """Which side of a link this node is."""
@@ -244,8 +246,8 @@ class Transport(Protocol):
 class RecordLayer(Protocol):
     """The encrypted records of a finished handshake, sans-IO."""
 
-    def seal(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """Encrypt; gives the bytes to send, any number of records in one buffer."""
+    def seal(self, pieces: Sequence[Buffer]) -> Buffer:
+        """Encrypt pieces one behind the other; gives the bytes to send, any number of records."""
         ...
 
     def open(self, data: bytes) -> list[bytes]:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ._yamux_frames import Buffer
+    from peerloom._links import Buffer
 
 # A piece in the queue costs some 200 bytes beside its content: smaller ones are merged, lest a
 # peer that sends single bytes make a window of 256 KiB cost 50 MiB.

@@ -10,8 +10,6 @@ from typing import Final
 
 from peerloom._errors import MuxerViolation
 
-Buffer = bytes | bytearray | memoryview
-
 VERSION: Final = 0
 
 DATA: Final = 0

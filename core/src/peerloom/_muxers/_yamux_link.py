@@ -21,11 +21,10 @@ from ._yamux_unread import shed
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from peerloom._links import RawLink, Secured
+    from peerloom._links import Buffer, RawLink, Secured
     from peerloom._runtime import Runtime
     from peerloom._unread import UnreadLedger
 
-    from ._yamux_frames import Buffer
     from ._yamux_session import YamuxSession
     from ._yamux_settings import YamuxSettings
     from ._yamux_state import StreamState
@@ -282,9 +281,9 @@ class YamuxLink(MuxedLink):
 
     def _sealed_output(self, now: float) -> tuple[Buffer, int]:
         """The next write, and its size before it was encrypted."""
-        data = b"".join(self._session.data_to_send(now))
+        pieces = self._session.data_to_send(now)
         self._wake_streams()
-        return (self._records.seal(data), len(data)) if data else (b"", 0)
+        return (self._records.seal(pieces), sum(map(len, pieces))) if pieces else (b"", 0)
 
     async def _send(self, data: Buffer) -> None:
         self._sending = True

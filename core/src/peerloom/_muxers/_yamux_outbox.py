@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from ._yamux_frames import DATA, FIN, RST, WINDOW_UPDATE, Buffer, encode_header
+from ._yamux_frames import DATA, FIN, RST, WINDOW_UPDATE, encode_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from peerloom._links import Buffer
 
     from ._yamux_state import StreamState
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from peerloom._errors import LinkClosed, MuxerViolation, StreamReset
 
 from . import _yamux_frames as frames
-from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, Buffer, FrameDecoder, Header
+from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, FrameDecoder, Header
 from ._yamux_outbox import Outbox
 from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
@@ -22,6 +22,8 @@ from ._yamux_table import StreamTable
 from ._yamux_unread import Unread
 
 if TYPE_CHECKING:
+    from peerloom._links import Buffer
+
     from ._yamux_settings import YamuxSettings
     from ._yamux_window import WindowBudget
 

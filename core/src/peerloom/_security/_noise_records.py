@@ -6,12 +6,17 @@ noiseprotocol's cipher states would do the same, but take neither views nor buff
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from peerloom._errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from peerloom._links import Buffer
 
 MAX_NONCE: Final = 2**64 - 1  # Noise reserves it: no record may carry it
 
@@ -33,9 +38,9 @@ class NoiseRecords:
         self._partial = bytearray()
         self._broken: str | None = None
 
-    def seal(self, data: bytes | bytearray | memoryview) -> bytearray:
+    def seal(self, pieces: Sequence[Buffer]) -> bytearray:
         """Encrypt into as few records as there can be, all in one buffer."""
-        view = memoryview(data)
+        view = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         size = len(view)
         records = -(-size // _MAX_PLAINTEXT_BYTES)
         if self._sent + records > MAX_NONCE:

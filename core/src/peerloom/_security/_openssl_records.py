@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from OpenSSL import SSL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-Buffer = bytes | bytearray | memoryview
+    from peerloom._links import Buffer
 
 SMALL_BYTES: Final = 1024  # of plaintext
 _SMALL_BUFFER_BYTES: Final = 1536
+# More than that costs more to copy, that there be one record less, than to encrypt by itself.
+_LARGE_BYTES: Final = 32 * 1024
 _RECORD_BYTES: Final = 17 * 1024  # of which a part may have been taken from what came before
 
 _library: Any = SSL._lib  # type: ignore[attr-defined]  # noqa: SLF001
@@ -43,27 +45,34 @@ class OpenSslRecords:
         self._small = _ffi.new(f"char[{_SMALL_BUFFER_BYTES}]")
         self._small_view = _ffi.buffer(self._small)
 
-    def seal(self, data: Buffer) -> bytes | memoryview:
+    def seal(self, pieces: Iterable[Buffer]) -> bytes | memoryview:
         """Encrypt; gives what is to be sent. Raises `SSL.Error`."""
-        size = len(data)
-        if not size:
-            return self.output()
-        plain = data if type(data) is bytes else _ffi.from_buffer(data)
-        if (written := _write(self._ssl, plain, size)) <= 0:
-            self._raise(self._ssl, written)
-        if size > SMALL_BYTES:
-            return self.output()
-        sealed = _fetch(self._outgoing, self._small, _SMALL_BUFFER_BYTES)
-        whole = self._small_view[:sealed]
-        return whole if sealed < _SMALL_BUFFER_BYTES else b"".join((whole, self.output()))
+        few: list[Buffer] = []
+        for piece in pieces:
+            if len(piece) < _LARGE_BYTES:
+                few.append(piece)
+            else:
+                self._write(b"".join(few))
+                self._write(piece)
+                few = []
+        self._write(b"".join(few))
+        return self.output()
 
     def output(self) -> bytes | memoryview:
         """All that OpenSSL wants to send."""
         if not (size := _waiting(self._outgoing, _ffi.NULL)):
             return b""
+        if size <= _SMALL_BUFFER_BYTES:
+            _fetch(self._outgoing, self._small, size)
+            return self._small_view[:size]  # type: ignore[no-any-return]
         buffer = _allocate("char[]", size)
         _fetch(self._outgoing, buffer, size)
         return memoryview(_ffi.buffer(buffer))
+
+    def _write(self, data: Buffer) -> None:
+        plain = data if type(data) is bytes else _ffi.from_buffer(data)
+        if data and (written := _write(self._ssl, plain, len(data))) <= 0:
+            self._raise(self._ssl, written)
 
     def put(self, data: Buffer) -> None:
         """Take in what has come."""

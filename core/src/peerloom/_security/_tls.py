@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from peerloom._libp2p import KeyPair, PublicKey
+    from peerloom._links import Buffer
     from peerloom._peer_id import PeerId
     from peerloom._runtime import Runtime
-
-    from ._openssl_records import Buffer
 
 MAX_HANDSHAKE_BYTES: Final = 65_536  # an honest handshake takes about 6,000
 MAX_UNANSWERED_BYTES: Final = 262_144  # read before OpenSSL's own replies are looked at
@@ -196,10 +195,10 @@ class TlsRecords:
         """What arrived right behind the handshake; it would wake no reader."""
         return self._open(b"")
 
-    def seal(self, data: Buffer) -> Buffer:
+    def seal(self, pieces: Sequence[Buffer]) -> Buffer:
         """Encrypt; raises `RecordError` on a broken connection."""
         try:
-            sealed = self._openssl.seal(data)
+            sealed = self._openssl.seal(pieces)
         except SSL.Error as error:
             raise self._break(error) from None
         self._unanswered = 0

@@ -97,7 +97,7 @@ class Upgrader:
         self, pipe: ByteStream, secured: Secured, role: Role
     ) -> tuple[Secured, str]:
         async def send(data: bytes) -> None:
-            await pipe.send(bytes(secured.records.seal(data)))
+            await pipe.send(bytes(secured.records.seal([data])))
 
         async def receive() -> bytes:
             data = b""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerloom._libp2p import KeyPair
+    from peerloom._links import Buffer
     from peerloom._peer_id import PeerId
     from peerloom._runtime import Runtime
 
@@ -95,9 +96,9 @@ class PlainRecords:
 
     __slots__ = ()
 
-    def seal(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    def seal(self, pieces: Sequence[Buffer]) -> Buffer:
         """The data itself."""
-        return data
+        return b"".join(pieces)
 
     def open(self, data: bytes) -> list[bytes]:
         """The data itself."""
