@@ -165,5 +165,4 @@ _LISTEN = {"tcp": "/ip4/{ip}/tcp/0", "quic": "/ip4/{ip}/udp/0/quic-v1"}
 _MAX_STREAMS = 256  # as many as a connection allows; a protocol's own default is 32 a peer
 
 
-if __name__ == "__main__":
-    run_worker(OurHost(), sys.argv[1])
+run_worker(OurHost(), sys.argv[1])

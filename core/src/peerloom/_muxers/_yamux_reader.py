@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._yamux_session import YamuxSession
 
-# What one system call may bring.
+# What one system call may bring: each makes the kernel answer the sender.
 READ_BYTES: Final = 2 * 1024 * 1024
 
 

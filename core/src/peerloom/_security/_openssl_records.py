@@ -34,7 +34,7 @@ _allocate: Callable[[str, int], Any] = _ffi.new_allocator(should_clear_after_all
 
 
 class OpenSslRecords:
-    """Of one connection over memory, after its handshake."""
+    """Of one connection over memory."""
 
     def __init__(self, connection: SSL.Connection) -> None:
         private: Any = connection
@@ -69,11 +69,6 @@ class OpenSslRecords:
         _fetch(self._outgoing, buffer, size)
         return memoryview(_ffi.buffer(buffer))
 
-    def _write(self, data: Buffer) -> None:
-        plain = data if type(data) is bytes else _ffi.from_buffer(data)
-        if data and (written := _write(self._ssl, plain, len(data))) <= 0:
-            self._raise(self._ssl, written)
-
     def put(self, data: Buffer) -> None:
         """Take in what has come."""
         _put(self._incoming, data if type(data) is bytes else _ffi.from_buffer(data), len(data))
@@ -95,3 +90,8 @@ class OpenSslRecords:
             plaintexts.append(_ffi.buffer(buffer, filled)[:])
         if _error_of(self._ssl, size) != _WANT_READ:
             self._raise(self._ssl, size)
+
+    def _write(self, data: Buffer) -> None:
+        plain = data if type(data) is bytes else _ffi.from_buffer(data)
+        if data and (written := _write(self._ssl, plain, len(data))) <= 0:
+            self._raise(self._ssl, written)

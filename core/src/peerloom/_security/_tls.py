@@ -32,7 +32,6 @@ MAX_UNANSWERED_BYTES: Final = 262_144  # read before OpenSSL's own replies are l
 MAX_REPLY_BYTES: Final = 65_536  # of them may wait for the next write; an honest peer causes none
 
 _FALLBACK: Final = b"libp2p"  # ALPN of nodes that negotiate the muxer after the handshake
-_FLIGHT_BYTES: Final = 4096
 _PIECE_BYTES: Final = 512 * 1024
 _RECORD_START: Final = b"\x17\x03\x03"  # of all that follow the handshake (RFC 8446, 5.2)
 _HEADER_BYTES: Final = 5
@@ -123,6 +122,7 @@ class TlsHandshake:
         self._received = 0
         self._connection = tls.connection(role)
         self._connection.set_app_data(ref(self))
+        self._openssl = OpenSslRecords(self._connection)
 
     def step(self, data: bytes) -> bytes:
         """Feed received bytes; gives the bytes to send. Raises `HandshakeFailed`."""
@@ -134,7 +134,7 @@ class TlsHandshake:
         try:
             self._connection.do_handshake()
         except SSL.WantReadError:
-            return _drain(self._connection)
+            return bytes(self._openssl.output())
         except SSL.Error as error:
             raise self._failed(_reason(error)) from None
         except HandshakeFailed as error:
@@ -142,9 +142,9 @@ class TlsHandshake:
         try:
             self.secured = self._finish()
         except (HandshakeFailed, RecordError) as error:
-            _drain(self._connection)  # our last flight, which nobody shall have now
+            self._openssl.output()  # our last flight, which nobody shall have now
             raise self._failed(str(error)) from None
-        return _drain(self._connection)
+        return bytes(self._openssl.output())
 
     def accepts(self, certificate: crypto.X509) -> bool:
         """OpenSSL's question; it asks once for each objection of its own and once at the end."""
@@ -165,7 +165,7 @@ class TlsHandshake:
         # OpenSSL leaves the peer's own certificate out of the chain that a server sees.
         if len(chain) > (1 if self._role is Role.DIALER else 0):
             raise HandshakeFailed("TLS: the other side sent more than one certificate")
-        records = TlsRecords(self._connection)
+        records = TlsRecords(self._connection, self._openssl)
         return Secured(
             peer=self._key.peer_id,
             public_key=self._key,
@@ -175,17 +175,17 @@ class TlsHandshake:
         )
 
     def _failed(self, reason: str) -> HandshakeFailed:
-        self.alert = _drain(self._connection)
+        self.alert = bytes(self._openssl.output())
         return self._refusal or HandshakeFailed(reason)
 
 
 class TlsRecords:
     """The record layer of one finished handshake."""
 
-    def __init__(self, connection: SSL.Connection) -> None:
+    def __init__(self, connection: SSL.Connection, openssl: OpenSslRecords) -> None:
         """Take over the connection from its handshake."""
         self._connection = connection
-        self._openssl = OpenSslRecords(connection)
+        self._openssl = openssl
         self._ended = False
         self._broken: str | None = None
         self._unanswered = 0
@@ -293,25 +293,13 @@ def _only_record_size(data: bytes) -> int:
 
 
 def _pieces(data: bytes) -> Iterator[Buffer]:
-    """Not too much at a time: OpenSSL keeps the memory that it has once needed.
-
-    The first is there also where there is nothing.
-    """
+    """Not too much at a time: OpenSSL keeps the memory that it has once needed."""
     if len(data) <= _PIECE_BYTES:
         yield data
         return
     view = memoryview(data)
     for start in range(0, len(data), _PIECE_BYTES):
         yield view[start : start + _PIECE_BYTES]
-
-
-def _drain(connection: SSL.Connection) -> bytes:
-    """All that OpenSSL wants to send of a handshake."""
-    drained = bytearray()
-    with suppress(SSL.WantReadError):
-        while True:
-            drained += connection.bio_read(_FLIGHT_BYTES)
-    return bytes(drained)
 
 
 def _reason(error: SSL.Error) -> str:
