@@ -79,7 +79,7 @@ class NoiseSocket:
             data = self._plain.recv(_READ_BYTES)
             if not data:
                 return b""
-            self._read = self._records.open(data)[::-1]
+            self._read = [*self._records.open(data)][::-1]
         return self._read.pop()
 
 

@@ -23,7 +23,7 @@ from peerloom._transfer._wire import ReceiverState, Request, SenderState
 from peerloom._transports._quic_packets import long_header, retry, version_negotiation
 from peerloom._transports._quic_tokens import RetryTokens
 from peerloom_stream._frames import FrameDecoder as StreamFrames
-from tests.core.security_kit import ALICE, BOB, RUNTIME, YAMUX, shake
+from tests.core.security_kit import ALICE, BOB, RUNTIME, YAMUX, opened, shake
 from tests.core.yamux_tools import session
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def yamux_session(data: bytes) -> None:
 
 def noise_records(data: bytes) -> None:
     with suppress(RecordError):
-        NoiseRecords(KEY, KEY).open(data)
+        opened(NoiseRecords(KEY, KEY), data)
 
 
 def transfer_sender(data: bytes) -> None:
@@ -157,7 +157,7 @@ def test_any_frames_are_heard_by_a_yamux_session_or_are_a_violation(
 def test_any_bytes_for_tls_records_are_a_record_error_or_wait_for_more(data: bytes) -> None:
     pair = shake(Tls(ALICE, RUNTIME, [YAMUX]), Tls(BOB, RUNTIME, [YAMUX]))
     with suppress(RecordError, anyio.EndOfStream):
-        assert pair.listener.records.open(data) == []
+        assert opened(pair.listener.records, data) == b""
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))

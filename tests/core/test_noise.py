@@ -25,6 +25,7 @@ from tests.core.security_kit import (
     YAMUX,
     Pair,
     drive,
+    opened,
     other,
     seal,
     shake,
@@ -74,7 +75,7 @@ def test_it_takes_one_round_trip_and_a_half() -> None:
 def test_each_handshake_has_keys_of_its_own(pair: Pair) -> None:
     other = shake(DIALER, LISTENER)
     with pytest.raises(RecordError):
-        other.listener.records.open(seal(pair.dialer, b"data"))
+        opened(other.listener.records, seal(pair.dialer, b"data"))
 
 
 def test_the_muxer_is_agreed_on_in_the_handshake(pair: Pair) -> None:
@@ -260,4 +261,4 @@ async def test_we_and_py_libp2p_meet_and_exchange_records(role: Role) -> None:
         pipe.feed(bytes(secured.records.seal([b"from us"])))
         assert await session.read(7) == b"from us"
         await session.write(b"from them")
-        assert secured.records.open(bytes(pipe.outgoing)) == [b"from them"]
+        assert opened(secured.records, bytes(pipe.outgoing)) == b"from them"

@@ -28,6 +28,7 @@ from tests.core.security_kit import (
     Pair,
     deliver,
     drive,
+    opened,
     other,
     shake,
 )
@@ -177,7 +178,7 @@ def test_a_listener_can_expect_a_peer_as_hole_punching_does() -> None:
     # The dialer is done by now; it hears of the refusal with its first bytes.
     assert dialer.secured is not None
     with pytest.raises(RecordError, match="alert"):
-        dialer.secured.records.open(listener.alert)
+        opened(dialer.secured.records, listener.alert)
 
 
 def test_a_dialer_without_a_certificate_is_refused() -> None:

@@ -17,6 +17,7 @@ from peerloom._errors import RecordError
 from peerloom._links import Role
 from peerloom._security import Tls
 from peerloom._security._certificate import make_certificate
+from peerloom._security._openssl_records import RECORDS_A_PIECE
 from peerloom._security._tls import MAX_REPLY_BYTES, MAX_UNANSWERED_BYTES
 from tests.core.security_kit import (
     ALICE,
@@ -26,6 +27,7 @@ from tests.core.security_kit import (
     YAMUX,
     Pair,
     open_in_pieces,
+    opened,
     seal,
     shake,
 )
@@ -34,7 +36,7 @@ from tests.core.tls_stranger import Stranger
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from peerloom._links import RecordLayer
+    from peerloom._links import Buffer, RecordLayer
 
 DIALER = Tls(ALICE, RUNTIME, [YAMUX])
 LISTENER = Tls(BOB, RUNTIME, [YAMUX])
@@ -54,13 +56,13 @@ def test_data_goes_both_ways_in_any_size(pair: Pair) -> None:
 
 def test_nothing_makes_no_record(pair: Pair) -> None:
     assert seal(pair.dialer, b"") == b""
-    assert pair.listener.records.open(b"") == []
+    assert opened(pair.listener.records, b"") == b""
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_buffer_can_be_sealed(pair: Pair, kind: type) -> None:
     sealed = seal(pair.dialer, kind(b"some data"))
-    assert pair.listener.records.open(sealed) == [b"some data"]
+    assert opened(pair.listener.records, sealed) == b"some data"
 
 
 @given(st.lists(st.binary(max_size=40_000), max_size=5), st.lists(st.integers(1, 20_000)))
@@ -73,6 +75,25 @@ def test_any_split_of_the_bytes_gives_the_same_data(
     assert open_in_pieces(pair.listener.records, sealed, sizes) == b"".join(messages)
 
 
+def test_many_small_records_come_in_pieces(pair: Pair) -> None:
+    sealed = b"".join(seal(pair.dialer, b"x") for _ in range(2 * RECORDS_A_PIECE + 1))
+    sizes = [len(piece) for piece in pair.listener.records.open(sealed)]
+    assert sizes == [RECORDS_A_PIECE, RECORDS_A_PIECE, 1]
+
+
+def test_large_pieces_and_small_ones_between_them_keep_their_order(pair: Pair) -> None:
+    pieces: list[Buffer] = [
+        b"head",
+        bytes(100_000),
+        memoryview(b"middle"),
+        bytearray(40_000),
+        b"tail",
+        b".",
+    ]
+    sealed = bytes(pair.dialer.records.seal(pieces))
+    assert opened(pair.listener.records, sealed) == b"".join(pieces)
+
+
 def test_data_right_behind_the_handshake_is_early_data() -> None:
     dialer = DIALER.handshake(Role.DIALER, None)
     listener = LISTENER.handshake(Role.LISTENER, None)
@@ -83,8 +104,8 @@ def test_data_right_behind_the_handshake_is_early_data() -> None:
     tickets = listener.step(finished + first + rest[:9])
     assert listener.secured is not None
     assert listener.secured.early_data == [b"first words"]
-    assert listener.secured.records.open(rest[9:]) == [b"cut in two"]
-    assert dialer.secured.records.open(tickets) == []
+    assert opened(listener.secured.records, rest[9:]) == b"cut in two"
+    assert opened(dialer.secured.records, tickets) == b""
 
 
 def test_a_goodbye_right_behind_the_handshake_is_heard_later() -> None:
@@ -96,28 +117,28 @@ def test_a_goodbye_right_behind_the_handshake_is_heard_later() -> None:
     assert listener.secured is not None
     assert listener.secured.early_data == []
     with pytest.raises(anyio.EndOfStream):
-        listener.secured.records.open(b"")
+        opened(listener.secured.records, b"")
 
 
 def test_a_goodbye_is_a_clean_end_behind_the_data_before_it(pair: Pair) -> None:
     sealed = seal(pair.dialer, b"last words") + pair.dialer.records.finish()
-    assert pair.listener.records.open(sealed) == [b"last words"]
+    assert opened(pair.listener.records, sealed) == b"last words"
     with pytest.raises(anyio.EndOfStream):
-        pair.listener.records.open(b"")
+        opened(pair.listener.records, b"")
     pair.listener.records.end_of_input()
 
 
 def test_the_other_direction_works_on_after_a_goodbye(pair: Pair) -> None:
     with pytest.raises(anyio.EndOfStream):
-        pair.listener.records.open(pair.dialer.records.finish())
+        opened(pair.listener.records, pair.dialer.records.finish())
     answer = seal(pair.listener, b"answer")
-    assert pair.dialer.records.open(answer) == [b"answer"]
+    assert opened(pair.dialer.records, answer) == b"answer"
 
 
 def test_an_end_without_a_goodbye_is_a_record_error(pair: Pair) -> None:
     with pytest.raises(RecordError, match="without close_notify"):
         pair.listener.records.end_of_input()
-    assert pair.listener.records.open(seal(pair.dialer, b"half a record")[:9]) == []
+    assert opened(pair.listener.records, seal(pair.dialer, b"half a record")[:9]) == b""
     with pytest.raises(RecordError, match="without close_notify"):
         pair.listener.records.end_of_input()
 
@@ -126,25 +147,36 @@ def test_a_tampered_record_ends_the_link_and_the_alert_says_so(pair: Pair) -> No
     sealed = bytearray(seal(pair.dialer, b"some data"))
     sealed[-1] ^= 1
     with pytest.raises(RecordError, match=r"TLS: .*bad record mac"):
-        pair.listener.records.open(bytes(sealed))
+        opened(pair.listener.records, bytes(sealed))
     with pytest.raises(RecordError):
-        pair.listener.records.open(seal(pair.dialer, b"more"))
+        opened(pair.listener.records, seal(pair.dialer, b"more"))
     with pytest.raises(RecordError):
         pair.listener.records.end_of_input()
     with pytest.raises(RecordError, match="alert"):
-        pair.dialer.records.open(pair.listener.records.finish())
+        opened(pair.dialer.records, pair.listener.records.finish())
+
+
+def test_a_tampered_record_behind_good_ones_concerns_no_other_link(pair: Pair) -> None:
+    tampered = bytearray(seal(pair.dialer, b"first") + seal(pair.dialer, b"second"))
+    tampered[-1] ^= 1
+    pieces = pair.listener.records.open(bytes(tampered))
+    assert next(pieces) == b"first"
+    elsewhere = shake(DIALER, LISTENER)
+    assert opened(elsewhere.listener.records, seal(elsewhere.dialer, b"word")) == b"word"
+    with pytest.raises(RecordError, match=r"TLS: .*bad record mac"):
+        next(pieces)
 
 
 def test_a_replayed_record_is_a_record_error(pair: Pair) -> None:
     sealed = seal(pair.dialer, b"some data")
-    pair.listener.records.open(sealed)
+    opened(pair.listener.records, sealed)
     with pytest.raises(RecordError):
-        pair.listener.records.open(sealed)
+        opened(pair.listener.records, sealed)
 
 
 def test_sealing_on_a_broken_link_is_a_record_error(pair: Pair) -> None:
     with pytest.raises(RecordError):
-        pair.listener.records.open(b"\x17\x03\x03\x00\x20" + bytes(32))
+        opened(pair.listener.records, b"\x17\x03\x03\x00\x20" + bytes(32))
     with pytest.raises(RecordError):
         seal(pair.listener, b"data")
 
@@ -161,7 +193,7 @@ def test_a_flood_of_key_updates_cannot_pile_up_answers() -> None:
 
 def test_what_is_said_behind_many_answers_comes_behind_them() -> None:
     stranger, records, flood = flooded()
-    records.open(b"".join(islice(flood, 200)))
+    opened(records, b"".join(islice(flood, 200)))
     for data in (b"x", b"y"):
         sealed = records.seal([data])
         stranger.connection.bio_write(sealed)
@@ -182,7 +214,7 @@ def flooded() -> tuple[Stranger, RecordLayer, Iterator[bytes]]:
 def drown(records: RecordLayer, flood: Iterator[bytes], size: int) -> None:
     while size > 0:
         piece = b"".join(islice(flood, 1000))
-        records.open(piece)
+        opened(records, piece)
         size -= len(piece)
 
 

@@ -15,14 +15,15 @@ from anyio.lowlevel import checkpoint
 from peerloom import LinkClosed, StreamReset
 from peerloom._errors import MuxerViolation, RecordError
 from peerloom._links import Role
-from peerloom._muxers._yamux_frames import ACK, DATA, GO_AWAY, PING, SYN
+from peerloom._muxers._yamux_frames import ACK, DATA, GO_AWAY, HEADER_BYTES, PING, SYN
+from peerloom._muxers._yamux_reader import TURN_SECONDS, LinkReader
 from peerloom._muxers._yamux_session import FRAMES_A_TURN
 from peerloom._transports._socket_pipe import SocketPipe
 
-from .yamux_tools import NullRecords, frame, make_link, until
+from .yamux_tools import NullRecords, frame, make_link, pipe_pair, session, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from peerloom._muxers._yamux_link import YamuxLink
     from peerloom._muxers._yamux_stream import YamuxStream
@@ -37,12 +38,12 @@ class Brittle(NullRecords):
     def __init__(self) -> None:
         self.broken = False
 
-    def open(self, data: bytes) -> list[bytes]:
+    def open(self, data: bytes) -> Iterator[bytes]:
         if self.broken:
             raise RecordError("tampered with")
         if data == FAREWELL:
             raise anyio.EndOfStream
-        return [data]
+        yield data
 
 
 class Other:
@@ -331,3 +332,32 @@ async def test_many_that_converse_all_get_their_answers() -> None:
             tasks.start_soon(go_on, here.first, 1)
             tasks.start_soon(go_on, here.second, 3)
         assert sorted(answers) == sorted(bytes([count]) for count in range(50) for _ in range(2))
+
+
+class Laborious(NullRecords):
+    """Records of a byte each, of which one takes a millisecond; and the clock that says so."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def open(self, data: bytes) -> Iterator[bytes]:
+        for byte in data:
+            self.time += 0.001
+            yield bytes([byte])
+
+
+async def test_records_that_take_long_leave_the_loop_to_others_in_between() -> None:
+    records, turns = Laborious(), 0
+
+    def dispatch() -> None:
+        nonlocal turns
+        turns += 1
+
+    here, there = pipe_pair(1024)
+    await there.send(frame(GO_AWAY, 0, 0, 0))
+    reader = LinkReader(here, records, session(), records.now, dispatch)
+    await reader.run([])
+    assert turns >= HEADER_BYTES * 0.001 / (2 * TURN_SECONDS)

@@ -29,7 +29,7 @@ from peerloom._muxers._yamux_window import WindowBudget
 from peerloom._runtime import SystemRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from peerloom._links import Buffer, RecordLayer
     from peerloom._muxers._yamux_link import YamuxLink
@@ -112,8 +112,8 @@ class NullRecords:
     def seal(self, pieces: Sequence[Buffer]) -> Buffer:
         return b"".join(pieces)
 
-    def open(self, data: bytes) -> list[bytes]:
-        return [data]
+    def open(self, data: bytes) -> Iterator[bytes]:
+        yield data
 
     def finish(self) -> bytes:
         return b""

@@ -14,7 +14,7 @@ import anyio
 from multiaddr import Multiaddr
 
 from peerloom._errors import PeerloomError, StreamLimitReached, StreamReset
-from peerloom._muxers._yamux_frames import DATA, PING, RST, SYN, WINDOW_UPDATE
+from peerloom._muxers._yamux_frames import DATA, HEADER_BYTES, PING, RST, SYN, WINDOW_UPDATE
 from tests.core.yamux_tools import frame
 from tests.hostile.foe import (
     GONE,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from peerloom._links import MuxedLink
 
 AT_ONCE = 16  # of many connections
+SMALL_RECORDS = 100_000  # 2 MiB
 
 
 async def attack(name: str, address: Multiaddr, **options: Any) -> None:
@@ -178,6 +179,18 @@ async def pongs(address: Multiaddr, security: str = "tls", seconds: float = 2.0)
     await _flood(address, security, seconds, lambda _: frame(PING, SYN, 0, 1) * 40)
 
 
+async def small_records(address: Multiaddr, security: str = "tls", seconds: float = 2.0) -> None:
+    """Empty frames in records of a byte each, as many at once as a node reads."""
+    burst = frame(DATA, 0, 1, 0) * (SMALL_RECORDS // HEADER_BYTES)
+    with anyio.move_on_after(seconds):
+        async with channel_to(address, security) as channel:
+            await channel.send(frame(DATA, SYN, 1, 0))
+            seal = channel.secured.records.seal
+            while True:
+                records = [bytes(seal([bytes([byte])])) for byte in burst]
+                await channel.wire.send(b"".join(records))
+
+
 async def _flood(
     address: Multiaddr, security: str, seconds: float, burst: Callable[[int], bytes]
 ) -> None:
@@ -303,6 +316,7 @@ ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
         iwants,
         open_streams,
         pongs,
+        small_records,
         quic_frames,
         rapid_reset,
         reset_streams,

@@ -156,7 +156,9 @@ class TestYamuxReadme169:
 class TestCve202223492:
     """Go, rust and js had no resource management: streams, connections, small allocations."""
 
-    @pytest.mark.parametrize("name", ["flood_streams", "rapid_reset", "empty_frames", "pongs"])
+    @pytest.mark.parametrize(
+        "name", ["flood_streams", "rapid_reset", "empty_frames", "pongs", "small_records"]
+    )
     async def test_cve_2022_23492_a_flood_of_frames_from_another_process(
         self, name: str, raw_way: Way
     ) -> None:

@@ -15,7 +15,7 @@ from anyio.abc import ByteStream
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from multiaddr import Multiaddr
@@ -250,11 +250,13 @@ class RecordLayer(Protocol):
         """Encrypt pieces one behind the other; gives the bytes to send, any number of records."""
         ...
 
-    def open(self, data: bytes) -> list[bytes]:
-        """Decrypt what arrived, keeping a started record for the next call.
+    def open(self, data: bytes) -> Iterator[bytes]:
+        """Decrypt what arrived, piece by piece, keeping a started record for the next call.
 
-        Raises `RecordError` if a record was tampered with, and `anyio.EndOfStream` when the
-        other side's clean end stands alone; data before it is given first.
+        A piece takes a bounded time, however small the records are; some may be empty. Take all
+        before the next call. Raises `RecordError` if a record was tampered with, and
+        `anyio.EndOfStream` when the other side's clean end stands alone; data before it is given
+        first.
         """
         ...
 

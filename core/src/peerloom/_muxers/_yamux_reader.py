@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -12,7 +11,7 @@ from peerloom._errors import MuxerViolation, RecordError
 from peerloom._links import LedPipe
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from anyio.abc import ByteStream
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 # What one system call may bring: each makes the kernel answer the sender.
 READ_BYTES: Final = 2 * 1024 * 1024
+# A read of records with a byte each is a tenth of a second of work.
+TURN_SECONDS: Final = 0.002
 
 
 class LinkReader:
@@ -47,8 +48,9 @@ class LinkReader:
         self._now = now
         self._dispatch = dispatch
         self._leader: object = None
-        self._unheard: deque[bytes] = deque()
-        self._more = False
+        self._opened: Iterator[bytes] = iter(())
+        self._more = False  # to be heard in another turn
+        self._more_frames = False
         self._misheard: RecordError | MuxerViolation | anyio.EndOfStream | None = None
 
     async def run(self, early: list[bytes]) -> None:
@@ -56,12 +58,15 @@ class LinkReader:
 
         Raises `RecordError`, `MuxerViolation`, `anyio.EndOfStream` and what the pipe raises.
         """
-        await self._hear_all(early)
+        self._opened = iter(early)
+        await self._hear_all()
         while self._session.remote_reason is None:
             data = await self._pipe.receive(READ_BYTES)
             if self._misheard is not None:
                 raise self._take_misheard()
-            await self._hear_all(self._records.open(data) if data else [])
+            if data:
+                self._opened = self._records.open(data)
+            await self._hear_all()
 
     def until_readable(self, waiter: object, woken: Wakeup) -> Awaitable[None]:
         """Until something may have come for the one that waits, which is `woken` therefore.
@@ -98,7 +103,7 @@ class LinkReader:
     def _hear_now(self, pipe: LedPipe, data: bytes) -> None:
         """What needs more than a turn, or ends the link, is for the reader's task."""
         try:
-            self._unheard += self._records.open(data)
+            self._opened = self._records.open(data)
             over = self._hear_some() or self._session.remote_reason is not None
         except (RecordError, MuxerViolation, anyio.EndOfStream) as error:
             self._misheard = error
@@ -112,18 +117,20 @@ class LinkReader:
         assert error is not None
         return error
 
-    async def _hear_all(self, pieces: list[bytes]) -> None:
-        self._unheard += pieces
+    async def _hear_all(self) -> None:
         while self._hear_some():
             await checkpoint()
 
     def _hear_some(self) -> bool:
-        """Take in what was read, for one turn; whether there is more."""
+        """Decrypt what was read and take it in, for one turn; whether there may be more."""
         session, now = self._session, self._now()
-        more = self._more and session.receive_more(now)
-        while self._unheard and not more:
-            more = session.receive_data(self._unheard.popleft(), now)
-        self._more = more
+        until = now + TURN_SECONDS
+        more = frames = self._more_frames and session.receive_more(now)
+        while not more and (piece := next(self._opened, None)) is not None:
+            frames = session.receive_data(piece, now)
+            now = self._now()
+            more = frames or now > until
+        self._more_frames, self._more = frames, more
         self._dispatch()
         return more
 

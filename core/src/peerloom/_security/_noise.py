@@ -161,7 +161,7 @@ class NoiseHandshake:
         protocol = self._connection.noise_protocol
         records = NoiseRecords(protocol.cipher_state_encrypt.k, protocol.cipher_state_decrypt.k)
         try:
-            early_data = records.open(bytes(self._buffer))
+            early_data = [*records.open(bytes(self._buffer))]
         except RecordError as error:
             raise HandshakeFailed(f"Noise: behind the handshake: {error}") from None
         return Secured(key.peer_id, key, records, muxer, early_data)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from peerloom._errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from peerloom._links import Buffer
 
@@ -57,24 +57,27 @@ class NoiseRecords:
             self._sent += 1
         return sealed
 
-    def open(self, data: bytes) -> list[bytes]:
-        """Decrypt what arrived, keeping a started record for the next call.
+    def open(self, data: bytes) -> Iterator[bytes]:
+        """Decrypt what arrived, record by record, keeping a started one for the next call.
 
         Raises `RecordError` when a record was tampered with; nothing can be opened after that.
         """
-        plaintexts: list[bytes] = []
         view = memoryview(data)
-        offset = self._complete(view, plaintexts) if self._partial else 0
+        offset = 0
+        if self._partial:
+            offset = self._complete(view)
+            if not self._missing():
+                record, self._partial = self._partial, bytearray()
+                yield self._decrypt(memoryview(record)[_HEADER_BYTES:])
         end = len(view)
         while end - offset >= _HEADER_BYTES:
             body = offset + _HEADER_BYTES
             stop = body + (view[offset] << 8 | view[offset + 1])
             if stop > end:
                 break
-            self._decrypt(view[body:stop], plaintexts)
+            yield self._decrypt(view[body:stop])
             offset = stop
         self._partial += view[offset:]
-        return plaintexts
 
     def finish(self) -> bytes:
         """Nothing: Noise says no goodbye."""
@@ -85,16 +88,13 @@ class NoiseRecords:
         if self._partial:
             raise RecordError(f"Noise: cut short {len(self._partial)} bytes into a record")
 
-    def _complete(self, view: memoryview, plaintexts: list[bytes]) -> int:
-        """Give the started record what it misses; the offset behind it."""
+    def _complete(self, view: memoryview) -> int:
+        """Give the started record what it misses; the offset behind that."""
         offset = 0
         while (missing := self._missing()) and offset < len(view):
             taken = view[offset : offset + missing]
             self._partial += taken
             offset += len(taken)
-        if not missing:
-            record, self._partial = self._partial, bytearray()
-            self._decrypt(memoryview(record)[_HEADER_BYTES:], plaintexts)
         return offset
 
     def _missing(self) -> int:
@@ -102,7 +102,7 @@ class NoiseRecords:
             return _HEADER_BYTES - len(self._partial)
         return _HEADER_BYTES + int.from_bytes(self._partial[:2], "big") - len(self._partial)
 
-    def _decrypt(self, record: memoryview, plaintexts: list[bytes]) -> None:
+    def _decrypt(self, record: memoryview) -> bytes:
         if self._broken is None and self._received == MAX_NONCE:
             self._broken = "Noise: this connection has used up its nonces"
         if self._broken is not None:
@@ -113,8 +113,7 @@ class NoiseRecords:
             self._broken = f"Noise: record {self._received} was tampered with"
             raise RecordError(self._broken) from None
         self._received += 1
-        if plaintext:
-            plaintexts.append(plaintext)
+        return plaintext
 
 
 def encrypt_in_place(

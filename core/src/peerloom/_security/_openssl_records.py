@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from OpenSSL import SSL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from peerloom._links import Buffer
 
 SMALL_BYTES: Final = 1024  # of plaintext
+RECORDS_A_PIECE: Final = 256  # small ones; of the largest 4 MiB
 _SMALL_BUFFER_BYTES: Final = 1536
 # More than that costs more to copy, that there be one record less, than to encrypt by itself.
 _LARGE_BYTES: Final = 32 * 1024
@@ -79,17 +80,31 @@ class OpenSslRecords:
             self._raise(self._ssl, size)
         return self._small_view[:size]  # type: ignore[no-any-return]
 
-    def receive_into(self, plaintexts: list[bytes]) -> None:
-        """Decrypt all that has come, and append it as one piece. Raises `SSL.Error`."""
-        room = _waiting(self._incoming, _ffi.NULL) + _RECORD_BYTES
-        buffer = _allocate("char[]", room)
-        filled = 0
-        while (size := _read(self._ssl, buffer + filled, room - filled)) > 0:
-            filled += size
-        if filled:
-            plaintexts.append(_ffi.buffer(buffer, filled)[:])
-        if _error_of(self._ssl, size) != _WANT_READ:
-            self._raise(self._ssl, size)
+    def receive(self) -> Iterator[bytes]:
+        """Decrypt all that has come, so many records a piece. Raises `SSL.Error` behind them."""
+        size = 1
+        while size > 0:
+            room = _waiting(self._incoming, _ffi.NULL) + _RECORD_BYTES
+            buffer = _allocate("char[]", room)
+            filled = 0
+            for _ in range(RECORDS_A_PIECE):
+                if (size := _read(self._ssl, buffer + filled, room - filled)) <= 0:
+                    break
+                filled += size
+            # At once: what OpenSSL has to say of an error, it says to whoever asks next.
+            failure = self._failure(size)
+            if filled:
+                yield _ffi.buffer(buffer, filled)[:]
+            if failure is not None:
+                raise failure
+
+    def _failure(self, size: int) -> SSL.Error | None:
+        if size <= 0 and _error_of(self._ssl, size) != _WANT_READ:
+            try:
+                self._raise(self._ssl, size)
+            except SSL.Error as error:
+                return error
+        return None
 
     def _write(self, data: Buffer) -> None:
         plain = data if type(data) is bytes else _ffi.from_buffer(data)

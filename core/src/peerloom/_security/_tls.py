@@ -32,7 +32,7 @@ MAX_UNANSWERED_BYTES: Final = 262_144  # read before OpenSSL's own replies are l
 MAX_REPLY_BYTES: Final = 65_536  # of them may wait for the next write; an honest peer causes none
 
 _FALLBACK: Final = b"libp2p"  # ALPN of nodes that negotiate the muxer after the handshake
-_PIECE_BYTES: Final = 512 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 _RECORD_START: Final = b"\x17\x03\x03"  # of all that follow the handshake (RFC 8446, 5.2)
 _HEADER_BYTES: Final = 5
 _TAG_BYTES: Final = 17  # and the inner type
@@ -193,7 +193,7 @@ class TlsRecords:
 
     def start(self) -> list[bytes]:
         """What arrived right behind the handshake; it would wake no reader."""
-        return self._open(b"")
+        return [*self._open(b"")]
 
     def seal(self, pieces: Sequence[Buffer]) -> Buffer:
         """Encrypt; raises `RecordError` on a broken connection."""
@@ -206,7 +206,7 @@ class TlsRecords:
             sealed, self._replies = self._replies + sealed, b""
         return sealed
 
-    def open(self, data: bytes) -> list[bytes]:
+    def open(self, data: bytes) -> Iterator[bytes]:
         """Decrypt what arrived, keeping a started record for the next call.
 
         Raises `RecordError` when a record was tampered with, or when the other side refused us,
@@ -214,10 +214,13 @@ class TlsRecords:
         """
         if self._broken is not None:
             raise RecordError(self._broken)
-        plaintexts = [] if self._ended else self._open(data)
-        if self._ended and not plaintexts:
+        heard = False
+        if not self._ended:
+            for plaintext in self._open(data):
+                heard = True
+                yield plaintext
+        if self._ended and not heard:
             raise anyio.EndOfStream
-        return plaintexts
 
     def finish(self) -> bytes:
         """The close_notify; after a failure the alert that says why."""
@@ -230,29 +233,25 @@ class TlsRecords:
         if not self._ended:
             raise RecordError(self._broken or "TLS: the connection was cut without close_notify")
 
-    def _open(self, data: bytes) -> list[bytes]:
-        plaintexts: list[bytes] = []
+    def _open(self, data: bytes) -> Iterator[bytes]:
         try:
-            self._decrypt(data, plaintexts)
+            size = _only_record_size(data)
+            if 0 < size <= SMALL_BYTES:
+                self._put(data)
+                plaintext = self._openssl.receive_one()
+                yield plaintext
+                if len(plaintext) != size:
+                    yield from self._openssl.receive()
+                return
+            for piece in _pieces(data):
+                self._put(piece)
+                yield from self._openssl.receive()
         except SSL.WantReadError:
-            pass
+            return
         except SSL.ZeroReturnError:
             self._ended = True
         except SSL.Error as error:
             raise self._break(error) from None
-        return plaintexts
-
-    def _decrypt(self, data: bytes, plaintexts: list[bytes]) -> None:
-        size = _only_record_size(data)
-        if 0 < size <= SMALL_BYTES:
-            self._put(data)
-            plaintexts.append(self._openssl.receive_one())
-            if len(plaintexts[0]) != size:
-                self._openssl.receive_into(plaintexts)
-            return
-        for piece in _pieces(data):
-            self._put(piece)
-            self._openssl.receive_into(plaintexts)
 
     def _put(self, data: Buffer) -> None:
         self._openssl.put(data)
@@ -293,7 +292,10 @@ def _only_record_size(data: bytes) -> int:
 
 
 def _pieces(data: bytes) -> Iterator[Buffer]:
-    """Not too much at a time: OpenSSL keeps the memory that it has once needed."""
+    """Not too much at a time: it may be thousands of records or key updates.
+
+    And OpenSSL keeps for the connection the memory that it has once needed.
+    """
     if len(data) <= _PIECE_BYTES:
         yield data
         return

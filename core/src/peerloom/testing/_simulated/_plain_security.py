@@ -14,7 +14,7 @@ from peerloom._libp2p import PublicKey
 from peerloom._links import Role, Secured
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from peerloom._libp2p import KeyPair
     from peerloom._links import Buffer
@@ -100,9 +100,9 @@ class PlainRecords:
         """The data itself."""
         return b"".join(pieces)
 
-    def open(self, data: bytes) -> list[bytes]:
+    def open(self, data: bytes) -> Iterator[bytes]:
         """The data itself."""
-        return [data]
+        yield data
 
     def finish(self) -> bytes:
         """There is no goodbye."""
