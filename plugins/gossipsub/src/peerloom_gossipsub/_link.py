@@ -54,7 +54,7 @@ class PeerLink:
         self._greet = greet
         self.peer = peer
         self._queue = OutboundQueue(max_bytes)
-        self._wake = anyio.Event()
+        self._work = Change()
         self._room = Change()
         self._steps = 0
         self._turns = anyio.Lock()
@@ -81,7 +81,7 @@ class PeerLink:
         taken = self._queue.offer(priority, frames, self._ctx.runtime.now())
         if priority is Priority.CONTROL and not taken:
             self._has_missed_control = True
-        self._wake.set()
+        self._work.tell()
         return taken
 
     def offer_in_turn(self, priority: Priority, frames: Sequence[bytes]) -> bool:
@@ -133,7 +133,7 @@ class PeerLink:
             return
         self._is_stale = True
         self._stream_scope.deadline = anyio.current_time() + patience_seconds
-        self._wake.set()
+        self._work.tell()
 
     async def flush(self, patience_seconds: float, *, is_last: bool) -> bool:
         """Wait until the peer has the data that is queued by now.
@@ -155,7 +155,7 @@ class PeerLink:
     async def finish(self) -> None:
         """Send what is queued, then no more; returns when it is on its way."""
         self._is_finishing = True
-        self._wake.set()
+        self._work.tell()
         await self._over.wait()
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class PeerLink:
 
     async def _ended(self) -> None:
         self._is_last = True
-        self._wake.set()
+        self._work.tell()
         await self._room.until(lambda: self.is_closed or not self._is_last)
 
     async def _end_last(self, stream: Stream, tasks: TaskGroup) -> None:
@@ -247,7 +247,7 @@ class PeerLink:
             pass
         except STREAM_FAILURES:
             self._is_broken = True
-            self._wake.set()
+            self._work.tell()
         self._end.set()
 
     async def _write(self, stream: Stream) -> bool:
@@ -265,10 +265,14 @@ class PeerLink:
             elif self._is_finishing or self._is_last:
                 return True
             else:
-                self._wake = anyio.Event()
-                await self._wake.wait()
+                await self._work.until(self._has_work)
                 await self._gather()
         return not self._is_broken
+
+    def _has_work(self) -> object:
+        return (
+            self._queue or self._is_broken or self._is_stale or self._is_finishing or self._is_last
+        )
 
     async def _sent(self, stream: Stream) -> bool:
         # What a broken stream has not taken goes out on the next one: twice does no harm.
