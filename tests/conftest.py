@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ WAITS_OF_TEN_SECONDS = (
     "_dialer.UPGRADE_SECONDS",
     "_optimistic_stream.NEGOTIATION_SECONDS",
 )
+
+
+def pytest_collection_finish() -> None:
+    """What libraries and tests hold stays anyway: the collector need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -166,6 +166,34 @@ def test_what_is_no_generator_goes_on_in_the_next_loop(portal: Portal) -> None:
     assert next(portal.iterate(numbers)) == 2
 
 
+class Holding:
+    """Holds a scope from one item to the next, and is no generator that could be closed."""
+
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
+
+    def __aiter__(self) -> Holding:
+        return self
+
+    async def __anext__(self) -> int:
+        if isinstance(scope := self.scope(), anyio.CancelScope):
+            scope.__enter__()
+        else:
+            await scope.__aenter__()
+            scope.start_soon(anyio.sleep_forever)
+        return 1
+
+
+@pytest.mark.parametrize("scope", [anyio.CancelScope, anyio.create_task_group])
+def test_what_is_no_generator_and_holds_a_scope_fails_alone(portal: Portal, scope: Any) -> None:
+    items: Any = portal.iterate(Holding(scope))
+    assert next(items) == 1
+    with pytest.raises(RuntimeError, match="let it be a generator"):
+        items.close()
+
+    assert list(portal.iterate(Counting().to(2))) == [0, 1]
+
+
 def test_a_loop_over_a_generator_may_outlive_the_portal(anyio_backend: Any) -> None:
     counting = Counting()
     with Portal(anyio_backend) as portal:

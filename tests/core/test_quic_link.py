@@ -370,13 +370,3 @@ async def test_a_peer_that_falls_silent_is_noticed(pair) -> None:
         assert "fallen silent" in str(outcome)
         with pytest.raises(LinkClosed, match="silent"):
             await here.receive()
-
-
-async def test_a_silent_stream_lives_longer_than_the_idle_timeout(pair) -> None:
-    async with linked(pair, idle_timeout_seconds=1.0) as ends:
-        here, there = await ends.stream()
-        await anyio.sleep(2.5)
-        await here.send(b"still here")
-        with anyio.fail_after(5):
-            assert await there.receive() == b"still here"
-        assert not ends.outcomes

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from peerloom._errors import LinkClosed
+from peerloom._errors import LinkClosed, RecordError
 from peerloom._links import Role
 from peerloom._transports._socket_pipe import SocketPipe
 
-from .yamux_tools import echo, make_link
+from .yamux_tools import NullRecords, echo, make_link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,3 +156,26 @@ async def test_a_large_question_beside_stalled_streams_is_sent_to_its_end() -> N
             for size in [*small, last]:
                 await ask(size)
         tasks.cancel_scope.cancel()
+
+
+class _UsedUp(NullRecords):
+    def seal(self, *_: object) -> bytes:
+        raise RecordError("used up its nonces")
+
+
+async def test_a_link_that_cannot_speak_before_it_runs_ends_as_soon_as_it_does() -> None:
+    here, there = socket.socketpair()
+    here.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    link = make_link(SocketPipe(here), Role.DIALER, records=_UsedUp())
+
+    async def run() -> None:
+        with pytest.raises(RecordError, match="used up"):
+            await link.run()
+
+    stream = await link.open_stream()
+    await stream.send(b"a question")
+    with there, anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            with pytest.raises(LinkClosed, match="used up"):
+                await stream.receive()

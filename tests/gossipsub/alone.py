@@ -55,7 +55,9 @@ class Alone:
 
     def receive(self, number, **content):
         if self.router.hears(peer(number)):
-            self.router.receive(peer(number), Rpc(**content), self.now)
+            rpc = Rpc(**content)
+            self.router.receive(peer(number), rpc, self.now)
+            self.router.answer(peer(number), rpc.subscriptions, self.now)
         return self.take()
 
     def bring(self, number, data=b"data", topic=T):

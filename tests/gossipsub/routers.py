@@ -100,7 +100,9 @@ class Node:
 
     def receive(self, who, frame):
         if self.router.hears(who):
-            self.router.receive(who, decode_rpc(frame, LIMITS), self.network.now)
+            rpc = decode_rpc(frame, LIMITS)
+            self.router.receive(who, rpc, self.network.now)
+            self.router.answer(who, rpc.subscriptions, self.network.now)
         self.act()
 
     def publish(self, topic, data):

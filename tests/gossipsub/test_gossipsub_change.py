@@ -30,3 +30,15 @@ async def test_what_is_true_already_is_not_waited_for():
         await change.until(lambda: True)
         change.tell()  # nobody waits
         await change.until(lambda: True)
+
+
+async def test_who_gives_up_waiting_keeps_nobody_from_it():
+    change, is_true = Change(), False
+    with anyio.move_on_after(0.0):
+        await change.until(lambda: is_true)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(change.until, lambda: is_true)
+            await anyio.wait_all_tasks_blocked()
+            is_true = True
+            change.tell()

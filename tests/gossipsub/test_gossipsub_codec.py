@@ -72,21 +72,6 @@ def test_no_frame_is_longer_than_asked_and_nothing_is_lost(rpc, max_bytes):
     assert gathered(frames) == merged(rpc)
 
 
-@given(RPCS, st.integers(1, 5))
-def test_the_parts_of_an_rpc_say_together_what_it_says(rpc, most):
-    parts = list(rpc.parts(most))
-
-    assert merged(*parts) == merged(rpc)
-    assert all(len(getattr(part, name)) <= most for part in parts for name in FIELDS)
-    assert not any(part.ihave for part in parts[:-1])
-
-
-def test_what_was_left_out_is_told_once():
-    rpc = Rpc(iwant=[b"1", b"2", b"3"], skipped={"ids": 7})
-
-    assert [part.skipped for part in rpc.parts(1)] == [{"ids": 7}, {}, {}]
-
-
 @pytest.mark.parametrize("number", [1, 2, 3, 15], ids=["subscriptions", "messages", "control", "?"])
 def test_no_step_of_decoding_reads_many_fields(number):
     entry = {

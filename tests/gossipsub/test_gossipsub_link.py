@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import pytest
 from anyio.lowlevel import checkpoint
 
-from peerloom import NoHandler
+from peerloom import NoHandler, StreamReset
 from peerloom.plugin import Ping
 from peerloom_gossipsub import _link
 from peerloom_gossipsub._actions import Priority
@@ -215,3 +216,77 @@ async def test_a_peer_that_goes_before_it_has_read_all_has_not_been_reached():
 async def _close_when_waited_for(link):
     await anyio.wait_all_tasks_blocked()
     link.close()
+
+
+class Reset(Pipe):
+    """One that its peer resets, as soon as that is wanted."""
+
+    def __init__(self, flows, *, refuses_end=False):
+        super().__init__(flows)
+        self.is_reset = anyio.Event()
+        self.refuses_end = refuses_end
+
+    async def send_eof(self):
+        if self.refuses_end:
+            raise StreamReset
+        self.is_reset.set()
+
+    async def receive(self):
+        await self.is_reset.wait()
+        raise StreamReset
+
+
+class Fickle(Context):
+    """A peer that resets the first stream, and reads the next to its end."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        flows = anyio.Event()
+        flows.set()
+        self.pipes = [Reset(flows, **settings), Pipe(flows)]
+        self.opened = iter(self.pipes)
+
+    async def open_stream(self, *_, **__):
+        return next(self.opened)
+
+    async def call(self, command):
+        assert command == Ping(peer(1))
+        self.pipes[0].is_reset.set()
+        await anyio.wait_all_tasks_blocked()
+        return 0.01
+
+
+@pytest.mark.parametrize(("is_last", "refuses_end"), [(True, False), (True, True), (False, False)])
+async def test_a_peer_that_resets_what_was_sent_to_it_has_not_been_reached(is_last, refuses_end):
+    ctx: Any = Fickle(refuses_end=refuses_end)
+    link = PeerLink(ctx, peer(1), 2**20, lambda: None)
+    link.offer(Priority.DATA, [bytes(2**17)])
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 0.01)
+            assert not await link.flush(2.0, is_last=is_last)
+            link.offer(Priority.DATA, [bytes(2**17)])
+            assert await link.flush(2.0, is_last=True)
+            link.close()
+
+
+async def test_a_peer_whose_stream_was_cut_for_a_newer_connection_has_not_been_reached():
+    ctx: Any = Context()
+    flows = anyio.Event()
+    flows.set()
+    ctx.pipes = [Deaf(flows)]
+    link = PeerLink(ctx, peer(1), 2**20, lambda: None)
+    link.offer(Priority.DATA, [bytes(2**17)])
+
+    async def connect_anew() -> None:
+        await ctx.pipes[0].is_ended.wait()
+        ctx.connect(flows)
+        link.renew(0.0)
+
+    with anyio.fail_after(_link._RECEIPT_SECONDS / 2):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, 1.0)
+            tasks.start_soon(connect_anew)
+            assert not await link.flush(60.0, is_last=True)
+            assert ctx.pipes[1].is_ended.is_set()
+            link.close()

@@ -47,6 +47,7 @@ class Engine:
         self.links = SimpleNamespace(meet=lambda *_: None)
         self.backlog = self.router = self.ctx = self
         self.received = []
+        self.answered = []
         self.connected = {peer(number): number for number in range(STREAMS)}
         self.time = 0.0
 
@@ -65,6 +66,9 @@ class Engine:
 
     def receive(self, from_peer, rpc, _):
         self.received.append((from_peer, rpc))
+
+    def answer(self, from_peer, told):
+        self.answered.append((from_peer, tuple(told)))
 
 
 def reception_of(engine) -> Any:
@@ -87,6 +91,18 @@ async def test_nothing_more_is_heard_of_a_peer_that_goes_while_its_rpc_is_heard(
             engine.connected.clear()
 
     assert 0 < len(engine.received) < PARTS
+    assert engine.answered == []
+
+
+async def test_a_peer_is_answered_when_all_of_its_rpc_is_heard():
+    engine = Engine()
+    with anyio.fail_after(LIMIT_SECONDS):
+        voice = Voice(1, subscriptions(PARTS * MAX_HEARD_AT_ONCE))
+        await reception_of(engine).serve(voice)
+
+    told = [each for _, part in engine.received for each in part.subscriptions]
+    assert len(told) == PARTS * MAX_HEARD_AT_ONCE
+    assert engine.answered == [(peer(1), tuple(told))]
 
 
 async def test_one_big_rpc_is_read_at_a_time(monkeypatch):

@@ -88,7 +88,7 @@ async def bad_handshakes(address: Multiaddr, count: int = 100) -> None:
 
 
 async def half_open(address: Multiaddr, count: int = 1000, seconds: float = 3.0) -> None:
-    """Sockets that say nothing, and sockets that say the header only."""
+    """Sockets that say nothing, and sockets that say the header only; then all of them stand."""
 
     async def one(number: int) -> None:
         with suppress(*GONE, OSError):
@@ -97,11 +97,13 @@ async def half_open(address: Multiaddr, count: int = 1000, seconds: float = 3.0)
                     await wire.send(HEADER)
                 await wire.until_closed()
 
-    with anyio.move_on_after(seconds):
-        async with anyio.create_task_group() as tasks:
-            for number in range(count):
-                tasks.start_soon(one, number)
-                await anyio.sleep(seconds / count / 2)
+    began_at = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        for number in range(count):
+            tasks.start_soon(one, number)
+            await anyio.sleep_until(began_at + seconds * number / count)
+        await anyio.sleep(1)
+        tasks.cancel_scope.cancel()
 
 
 async def hold_connections(
@@ -233,7 +235,7 @@ async def unread_windows(
                         opening + frame(DATA, 0, number, len(body), body)
                     ):
                         return
-                    await anyio.sleep(seconds / 512)
+                    await anyio.sleep(seconds / 256)
                 await channel.until_closed()
 
     with anyio.move_on_after(seconds):

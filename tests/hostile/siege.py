@@ -213,19 +213,15 @@ async def measured(scene: Siege) -> AsyncGenerator[None, None]:
     """
     baseline = _p99(await scene.measure_pings(BASELINE_PINGS))
     grown_from = rss()
-    gc.freeze()  # what the tests' own tools keep is not the node's to look through
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(scene.loop.run)
-            tasks.start_soon(scene.ping_on)
-            yield
-            scene.ping_pause = 0
-            with anyio.fail_after(SETTLE_SECONDS):  # the honest peer's ping comes back
-                while len(scene.pings) < LEAST_PINGS:  # noqa: ASYNC110
-                    await anyio.sleep(_TICK)
-            tasks.cancel_scope.cancel()
-    finally:
-        gc.unfreeze()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(scene.loop.run)
+        tasks.start_soon(scene.ping_on)
+        yield
+        scene.ping_pause = 0
+        with anyio.fail_after(SETTLE_SECONDS):  # the honest peer's ping comes back
+            while len(scene.pings) < LEAST_PINGS:  # noqa: ASYNC110
+                await anyio.sleep(_TICK)
+        tasks.cancel_scope.cancel()
     grown = rss() - grown_from
     assert grown <= MAX_GROWTH_BYTES, f"{grown >> 20} MiB more memory"
     assert scene.loop.worst <= MAX_HOLD_SECONDS, f"loop held for {scene.loop.worst:.3f} s"

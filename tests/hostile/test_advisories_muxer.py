@@ -145,10 +145,12 @@ class TestYamuxReadme169:
         ):
             stream = await stream_under(link, "/hold/1")
             sent = 0
-            with anyio.move_on_after(3):
-                while sent < 90 << 20:
+            is_held = False
+            while sent < 90 << 20 and not is_held:
+                with anyio.move_on_after(1) as waiting:
                     await stream.send(bytes(1 << 16))
                     sent += 1 << 16
+                is_held = waiting.cancelled_caught
             assert 1 << 20 <= sent <= 16 << 20
             stream.reset()
 
@@ -176,7 +178,7 @@ class TestCve202223492:
                     "unread_windows",
                     scene.address,
                     security=raw_way.security[0],
-                    seconds=6.0,
+                    seconds=3.0,
                     connections=8,
                 )
             swarm = await scene.swarm()
@@ -196,9 +198,9 @@ class TestCve202223492:
     async def test_cve_2022_23492_five_thousand_half_open_connections(self, raw_way: Way) -> None:
         async with siege(raw_way) as scene:
             async with measured(scene):
-                await attack("half_open", scene.address, count=5000, seconds=8.0)
+                await attack("half_open", scene.address, count=5000, seconds=4.0)
             swarm = await scene.wait_for("all are gone", lambda s: s["pending_in"] == 0)
-            assert swarm["failed_accepts"] >= 1000
+            assert swarm["failed_accepts"] >= 3 * Limits().pending_in
 
     async def test_cve_2022_23492_streams_opened_without_end_by_quic(self) -> None:
         """QUIC's own limit holds them: the opener waits for its turn.

@@ -114,6 +114,8 @@ class YamuxLink(MuxedLink):
             return
         try:
             async with anyio.create_task_group() as self._group:
+                if self.ended:  # by a stream that could not speak
+                    self._cut()
                 self._group.start_soon(self._read)
                 self._group.start_soon(self._keep_alive)
                 await self._write()
@@ -339,8 +341,8 @@ class YamuxLink(MuxedLink):
             return
         self.ended = True
         self._cause = cause
-        assert self._group is not None
-        self._group.start_soon(self._cut_later)
+        if self._group is not None:
+            self._group.start_soon(self._cut_later)
         self._work.set()
         self._wake_all()
 
@@ -349,8 +351,8 @@ class YamuxLink(MuxedLink):
         self._cut()
 
     def _cut(self) -> None:
-        assert self._group is not None
-        self._group.cancel_scope.cancel()
+        if self._group is not None:  # else `run` finds that it has ended
+            self._group.cancel_scope.cancel()
 
     def _set_over(self) -> None:
         self.ended = True

@@ -8,8 +8,9 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import StreamReset
-from peerloom._links import READ_NOW_BYTES, MuxedStream
+from peerloom._links import READ_NOW_BYTES
 
+from ._taking_turns import TakingTurns
 from ._yamux_state import Reset
 
 if TYPE_CHECKING:
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
     from ._yamux_session import YamuxSession
     from ._yamux_state import StreamState
 
-# Calls that find what they need do not suspend; after so many the others get their turn.
-CALLS_A_TURN: Final = 16
 # Behind more than that, in one write, the writer waits for no more.
 SMALL_WRITE_BYTES: Final = 4 * 1024
 
 
-class YamuxStream(MuxedStream):
+class YamuxStream(TakingTurns):
     """A stream; see `MuxedStream`. One task may receive while another sends."""
 
     def __init__(self, link: YamuxLink, session: YamuxSession, state: StreamState) -> None:
@@ -36,7 +35,6 @@ class YamuxStream(MuxedStream):
         self._receiving = False
         self._sending = False
         self._closed = False
-        self._calls = 0
         self._writes = 0  # since it waited for something to read
         self._speaks_once = False
         self._rounds = 0
@@ -148,10 +146,6 @@ class YamuxStream(MuxedStream):
         if not (alone and link.flush_now()):
             link.wake_writer(soon=taken > SMALL_WRITE_BYTES)
         return taken
-
-    def _turn_is_over(self) -> bool:
-        self._calls += 1
-        return self._calls % CALLS_A_TURN == 0
 
     def _about_to_wait(self) -> None:
         """Whoever writes once and then waits, writes all at once the next time: nothing follows.

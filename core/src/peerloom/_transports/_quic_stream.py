@@ -8,18 +8,17 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import StreamReset
-from peerloom._links import READ_NOW_BYTES, MuxedStream
+from peerloom._links import READ_NOW_BYTES
 from peerloom._muxers._byte_queue import ByteQueue
+from peerloom._muxers._taking_turns import TakingTurns
 
 if TYPE_CHECKING:
     from ._quic_streams import QuicStreams
 
-# Calls that find what they need do not suspend; after so many the others get their turn.
-CALLS_A_TURN: Final = 16
 BY_PEER: Final = "reset by the other side"
 
 
-class QuicStream(MuxedStream):
+class QuicStream(TakingTurns):
     """A stream; see `MuxedStream`. One task may receive while another sends.
 
     Attributes:
@@ -49,7 +48,6 @@ class QuicStream(MuxedStream):
         self._writable = streams.wakeup()
         self._receiving = False
         self._sending = False
-        self._calls = 0
 
     def __repr__(self) -> str:
         return f"<QuicStream {self.id}>"
@@ -72,7 +70,8 @@ class QuicStream(MuxedStream):
             raise anyio.BusyResourceError("receiving from")
         self._receiving = True
         try:
-            await self._take_turn()
+            if self._turn_is_over():
+                await checkpoint()
             while not (data := self.received.read(max_bytes)):
                 self._raise_if_unreadable()
                 await self._readable.wait()
@@ -102,7 +101,8 @@ class QuicStream(MuxedStream):
             raise anyio.BusyResourceError("sending to")
         self._sending = True
         try:
-            await self._take_turn()
+            if self._turn_is_over():
+                await checkpoint()
             await self._send_all(memoryview(item))
         finally:
             self._sending = False
@@ -171,8 +171,3 @@ class QuicStream(MuxedStream):
             if self.broken != BY_PEER:
                 self._streams.fate.raise_if_ended()
             raise StreamReset(f"stream {self.id} was {self.broken}")
-
-    async def _take_turn(self) -> None:
-        self._calls += 1
-        if self._calls % CALLS_A_TURN == 0:
-            await checkpoint()

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+HOLDS_SCOPES: Final = (
+    "what was iterated held a task group or a cancel scope when the loop over it was left: "
+    "let it be a generator, which is closed then"
+)
 ENDINGS: Final = (Exception, SystemExit, KeyboardInterrupt)  # raised where the items are wanted
 
 
 class Iterated(Generic[T]):
     """One task of the loop takes all items, as cancel scopes in a generator demand.
 
-    A generator that is not iterated to its end is closed when the loop over it is left.
+    A generator that is not iterated to its end is closed when the loop over it is left. Whatever
+    else is iterated goes on in the next loop, in another task.
     """
 
     def __init__(self, loop: LoopThread, iterable: AsyncIterable[T]) -> None:
@@ -67,7 +72,21 @@ class Iterated(Generic[T]):
             self._loop.call(self._leave)
 
     async def _begin(self) -> None:
-        await self._loop.tasks.start(self._hold)
+        iterator = aiter(self._iterable)
+        await self._loop.tasks.start(self._contain, iterator)
+
+    async def _contain(self, iterator: AsyncIterator[T], *, task_status: TaskStatus[None]) -> None:
+        # What still holds a scope takes the task group around its task with it, and no more.
+        self._wanted, self._over = anyio.Event(), anyio.Event()
+        try:
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(self._hold, iterator)
+                task_status.started()
+        except* RuntimeError as group:
+            self._failure_to_close = RuntimeError(HOLDS_SCOPES)
+            self._failure_to_close.__cause__ = group
+        finally:
+            self._over.set()
 
     async def _next(self) -> T:
         self._given = anyio.Event()
@@ -93,18 +112,13 @@ class Iterated(Generic[T]):
         if self._failure_to_close is not None:
             raise self._failure_to_close
 
-    async def _hold(self, *, task_status: TaskStatus[None]) -> None:
-        iterator = aiter(self._iterable)
-        self._wanted, self._over = anyio.Event(), anyio.Event()
-        try:
-            with anyio.CancelScope() as self._scope:
-                task_status.started()
-                try:
-                    await self._give(iterator)
-                finally:
-                    await self._close(iterator)
-        finally:
-            self._over.set()
+    async def _hold(self, iterator: AsyncIterator[T], *, task_status: TaskStatus[None]) -> None:
+        with anyio.CancelScope() as self._scope:
+            task_status.started()
+            try:
+                await self._give(iterator)
+            finally:
+                await self._close(iterator)
 
     async def _give(self, iterator: AsyncIterator[T]) -> None:
         while self._failure is None:

@@ -72,7 +72,9 @@ class Portal:
     def iterate(self, iterable: AsyncIterable[T]) -> Iterator[T]:
         """What is for ``async for``, for ``for``.
 
-        A generator that the loop leaves before its end is closed.
+        A generator that the loop leaves before its end is closed. Anything else, such as a stream,
+        goes on in the next loop, and must hold no task group or cancel scope from one item to the
+        next: that raises RuntimeError where the loop is left.
         """
         return Iterated(self._loop, iterable).items()
 

@@ -83,7 +83,8 @@ class Flushed:
 
     Attributes:
         reached: how many peers have all that was queued for them.
-        missed: how many have not: they have taken nothing for too long, or have gone.
+        missed: how many have not: they have taken nothing for too long, have reset the
+            stream with it, or have gone.
     """
 
     reached: int

@@ -20,14 +20,14 @@ from ._router import Router
 from ._validation import Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from peerloom import PeerId
     from peerloom.plugin import PluginContext
 
     from ._actions import Action, Version
     from ._config import GossipsubConfig
-    from ._rpc import Rpc
+    from ._rpc import Rpc, Subscription
     from ._wishes import Wishes
 
 MAX_TOLD_SCORES: Final = 64  # of many bad peers the worst
@@ -81,12 +81,17 @@ class Engine:
         await self.links.finish()
 
     def receive(self, peer: PeerId, rpc: Rpc, connection_id: int) -> None:
-        """A peer has sent an RPC over a connection."""
+        """A peer has sent an RPC, or a part of one, over a connection."""
         self._lives.heard(peer, connection_id)
         if rpc.subscriptions:
             told = [each.topic for each in rpc.subscriptions]
             self._lives.told(peer, connection_id, self.router.topics_of(peer), told)
         self.router.receive(peer, rpc, self.now())
+        self.act()
+
+    def answer(self, peer: PeerId, subscriptions: Sequence[Subscription]) -> None:
+        """All of an RPC with these has been received."""
+        self.router.answer(peer, subscriptions, self.now())
         self.act()
 
     def disconnected(self, peer: PeerId, connection_id: int, remaining: int) -> None:

@@ -54,7 +54,7 @@ class PeerLink:
         self._greet = greet
         self.peer = peer
         self._queue = OutboundQueue(max_bytes)
-        self._wake = anyio.Event()
+        self._work = Change()
         self._room = Change()
         self._steps = 0
         self._turns = anyio.Lock()
@@ -62,6 +62,7 @@ class PeerLink:
         self._stream_scope = anyio.CancelScope()
         self._connection_id: int | None = None
         self._is_broken = False
+        self._breaks = 0
         self._is_stale = False
         self._is_finishing = False
         self._is_last = False
@@ -81,7 +82,7 @@ class PeerLink:
         taken = self._queue.offer(priority, frames, self._ctx.runtime.now())
         if priority is Priority.CONTROL and not taken:
             self._has_missed_control = True
-        self._wake.set()
+        self._work.tell()
         return taken
 
     def offer_in_turn(self, priority: Priority, frames: Sequence[bytes]) -> bool:
@@ -133,29 +134,30 @@ class PeerLink:
             return
         self._is_stale = True
         self._stream_scope.deadline = anyio.current_time() + patience_seconds
-        self._wake.set()
+        self._work.tell()
 
     async def flush(self, patience_seconds: float, *, is_last: bool) -> bool:
         """Wait until the peer has the data that is queued by now.
 
-        Gives False if it takes nothing for so long, or goes. What the stream has taken may still be
-        on its way: a ping that comes back says that most has come. If this is the last that the
-        peer gets, the stream is ended, and the peer ends it in turn when it has read all;
-        js-libp2p and py-libp2p do not, and are not waited for long.
+        Gives False if it takes nothing for so long, resets the stream, or goes. What the stream has
+        taken may still be on its way: a ping that comes back says that most has come. If this is
+        the last that the peer gets, the stream is ended, and the peer ends it in turn when it has
+        read all; js-libp2p and py-libp2p do not, and are not waited for long.
         """
         queued = self._queue.offered_data
         while self._sent_data < queued:
             if self.is_closed or not await self._room_within(patience_seconds):
                 return False
+        breaks = self._breaks
         if self._sent_bytes > _SOON_GONE_BYTES:
             with anyio.move_on_after(min(patience_seconds, _RECEIPT_SECONDS)):
                 await (self._ended() if is_last else self._pinged())
-        return not self.is_closed
+        return not self.is_closed and self._breaks == breaks
 
     async def finish(self) -> None:
         """Send what is queued, then no more; returns when it is on its way."""
         self._is_finishing = True
-        self._wake.set()
+        self._work.tell()
         await self._over.wait()
 
     def close(self) -> None:
@@ -179,6 +181,7 @@ class PeerLink:
             self._was_open = False
             with suppress(*STREAM_FAILURES), anyio.CancelScope() as self._stream_scope:
                 await self._run_stream()
+            self._breaks += self._stream_scope.cancelled_caught
             if self._is_finishing and not self._is_stale:
                 return
             if not self._is_stale:
@@ -202,15 +205,19 @@ class PeerLink:
 
     async def _ended(self) -> None:
         self._is_last = True
-        self._wake.set()
+        self._work.tell()
         await self._room.until(lambda: self.is_closed or not self._is_last)
 
     async def _end_last(self, stream: Stream, tasks: TaskGroup) -> None:
         self._is_stale = True  # whatever comes later goes out on another stream
-        with suppress(*STREAM_FAILURES), anyio.move_on_after(_RECEIPT_SECONDS) as waiting:
-            await stream.send_eof()
-            tasks.start_soon(self._bound_by_ping, waiting)
-            await self._end.wait()
+        with anyio.move_on_after(_RECEIPT_SECONDS) as waiting:
+            try:
+                await stream.send_eof()
+            except STREAM_FAILURES:
+                self._break()
+            else:
+                tasks.start_soon(self._bound_by_ping, waiting)
+                await self._end.wait()
         self._is_last = False
         self._room.tell()
 
@@ -246,9 +253,13 @@ class PeerLink:
         except anyio.EndOfStream:
             pass
         except STREAM_FAILURES:
-            self._is_broken = True
-            self._wake.set()
+            self._break()
         self._end.set()
+
+    def _break(self) -> None:
+        self._is_broken = True
+        self._breaks += 1
+        self._work.tell()
 
     async def _write(self, stream: Stream) -> bool:
         # Gives whether the stream may have a clean end.
@@ -265,16 +276,21 @@ class PeerLink:
             elif self._is_finishing or self._is_last:
                 return True
             else:
-                self._wake = anyio.Event()
-                await self._wake.wait()
+                await self._work.until(self._has_work)
                 await self._gather()
         return not self._is_broken
+
+    def _has_work(self) -> object:
+        return (
+            self._queue or self._is_broken or self._is_stale or self._is_finishing or self._is_last
+        )
 
     async def _sent(self, stream: Stream) -> bool:
         # What a broken stream has not taken goes out on the next one: twice does no harm.
         try:
             await stream.send(b"".join(self._unsent))
         except STREAM_FAILURES:
+            self._break()
             return False
         self._sent_bytes += sum(map(len, self._unsent))
         self._unsent = []

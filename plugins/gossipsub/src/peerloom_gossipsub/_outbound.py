@@ -80,6 +80,9 @@ class OutboundQueue:
         """Frames for which there was no room, by priority."""
         return self._refused
 
+    def __bool__(self) -> bool:
+        return any(self._frames.values())
+
     def __len__(self) -> int:
         return sum(map(len, self._frames.values()))
 

@@ -45,7 +45,8 @@ async def run_pub(
         if flushed.missed:
             raise PublishError(
                 f"not all of it was sent to {_peers(flushed.missed)} of "
-                f"{flushed.missed + flushed.reached}: gone, or nothing was taken for {wait:g} s"
+                f"{flushed.missed + flushed.reached}: "
+                f"gone, broken off, or nothing was taken for {wait:g} s"
             )
         if refused:
             raise PublishError(f"not published: {refused} of {number} lines")

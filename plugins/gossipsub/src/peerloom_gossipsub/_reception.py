@@ -96,7 +96,10 @@ class Reception:
             if has_waited and not self._is_connected(stream):  # it may have gone meanwhile
                 return False
             self._engine.receive(stream.peer, part, stream.connection.id)
-        return bool(rpc.subscriptions) and not rpc.subscriptions[-1].subscribed
+        if not rpc.subscriptions:
+            return False
+        self._engine.answer(stream.peer, rpc.subscriptions)
+        return not rpc.subscriptions[-1].subscribed
 
     def _is_connected(self, stream: Stream) -> bool:
         connections = self._engine.ctx.connections(stream.peer)

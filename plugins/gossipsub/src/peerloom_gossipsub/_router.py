@@ -106,7 +106,7 @@ class Router:
         state.outbox.forget(peer)
 
     def receive(self, peer: PeerId, rpc: Rpc, now: float) -> None:
-        """A peer has sent an RPC that `hears` has let pass."""
+        """A peer has sent an RPC, or a part of one, that `hears` has let pass; then `answer`."""
         state, known = self._state, self._state.peers.get(peer)
         if known is None:
             return
@@ -119,7 +119,10 @@ class Router:
         for message in rpc.messages:
             self._on_message(peer, known, message, now)
         self._on_control(peer, known, rpc, now)
-        for subscription in rpc.subscriptions:  # not before a PRUNE in the same RPC is heard
+
+    def answer(self, peer: PeerId, subscriptions: Iterable[Subscription], now: float) -> None:
+        """An RPC with these has been received whole, with what it may say against a GRAFT."""
+        for subscription in subscriptions:
             self._meshes.subscribed(subscription.topic, peer, now)
 
     def hears(self, peer: PeerId) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 MessageId = bytes
 
@@ -108,25 +111,29 @@ class Rpc:
     def parts(self, most: int) -> Iterator[Rpc]:
         """The same as several, of at most `most` entries of each kind, in the order to hear them.
 
-        What the sender has (`ihave`) is told whole, and last: some of it may have come along.
+        That is the order in which the router hears one: kind after kind, as an RPC gives no other,
+        and what is said again and again is said once. What the sender has (`ihave`) is told whole.
         """
         kinds = (self.subscriptions, self.messages, self.iwant, self.graft, self.prune)
-        longest = max(map(len, (*kinds, self.idontwant)))
-        if longest <= most:
+        if max(map(len, (*kinds, self.idontwant))) <= most:
             yield self
             return
-        for at in range(0, longest, most):
-            some = slice(at, at + most)
-            yield Rpc(
-                subscriptions=self.subscriptions[some],
-                messages=self.messages[some],
-                ihave=self.ihave if at + most >= longest else (),
-                iwant=self.iwant[some],
-                graft=self.graft[some],
-                prune=self.prune[some],
-                idontwant=self.idontwant[some],
-                skipped={} if at else self.skipped,
-            )
+        yield Rpc(skipped=self.skipped)
+        yield from (Rpc(subscriptions=some) for some in batched(self.subscriptions, most))
+        yield from (Rpc(messages=some) for some in batched(self.messages, most))
+        yield from (Rpc(graft=some) for some in batched(dict.fromkeys(self.graft), most))
+        prunes = {prune.topic: prune for prune in self.prune}.values()
+        yield from (Rpc(prune=some) for some in batched(prunes, most))
+        yield Rpc(ihave=self.ihave)
+        yield from (Rpc(idontwant=some) for some in batched(self.idontwant, most))
+        yield from (Rpc(iwant=some) for some in batched(dict.fromkeys(self.iwant), most))
+
+
+def batched(entries: Iterable[T], most: int) -> Iterator[tuple[T, ...]]:
+    """So many at a time."""
+    left = iter(entries)
+    while some := tuple(islice(left, most)):
+        yield some
 
 
 MAX_TOPIC_BYTES: Final = 1024  # context ids take 44; a peer can make us keep each of its topics
