@@ -172,7 +172,7 @@ class YamuxLink(MuxedLink):
         if self._eager is None or self._sending or self.ended or self._crowded:
             return False
         try:
-            sealed, _ = self._sealed_output(self.now())
+            sealed = self._sealed_output(self.now())
         except RecordError as error:
             self._cannot_seal(error)
             return True
@@ -269,10 +269,10 @@ class YamuxLink(MuxedLink):
         if not self._session.has_output:
             return False
         began = self.now()
-        sealed, size = self._sealed_output(began)
+        sealed = self._sealed_output(began)
         if sealed:
             await self._send(sealed)
-            self._session.written(size, self.now() - began)
+            self._session.written(len(sealed), self.now() - began)
         return bool(sealed)
 
     async def _send_rest(self) -> None:
@@ -281,11 +281,11 @@ class YamuxLink(MuxedLink):
         if unsent:
             await self._send(unsent)
 
-    def _sealed_output(self, now: float) -> tuple[Buffer, int]:
-        """The next write, and its size before it was encrypted."""
+    def _sealed_output(self, now: float) -> Buffer:
+        """The next write."""
         pieces = self._session.data_to_send(now)
         self._wake_streams()
-        return (self._records.seal(pieces), sum(map(len, pieces))) if pieces else (b"", 0)
+        return self._records.seal(pieces) if pieces else b""
 
     async def _send(self, data: Buffer) -> None:
         self._sending = True

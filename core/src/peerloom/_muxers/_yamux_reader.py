@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 2 * 1024 * 1024
 # A read of records with a byte each is a tenth of a second of work.
 TURN_SECONDS: Final = 0.002
+PIECES_A_LOOK: Final = 8  # at the clock
 
 
 class LinkReader:
@@ -124,11 +125,13 @@ class LinkReader:
     def _hear_some(self) -> bool:
         """Decrypt what was read and take it in, for one turn; whether there may be more."""
         session, now = self._session, self._now()
-        until = now + TURN_SECONDS
+        until, taken = now + TURN_SECONDS, 0
         more = frames = self._more_frames and session.receive_more(now)
         while not more and (piece := next(self._opened, None)) is not None:
             frames = session.receive_data(piece, now)
-            now = self._now()
+            taken += 1
+            if not taken % PIECES_A_LOOK:
+                now = self._now()
             more = frames or now > until
         self._more_frames, self._more = frames, more
         self._dispatch()

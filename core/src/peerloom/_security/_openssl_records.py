@@ -24,6 +24,7 @@ _RECORD_BYTES: Final = 17 * 1024  # of which a part may have been taken from wha
 
 _library: Any = SSL._lib  # type: ignore[attr-defined]  # noqa: SLF001
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]  # noqa: SLF001
+_NULL: Final = _ffi.NULL
 _WANT_READ: Final = _library.SSL_ERROR_WANT_READ
 _write: Callable[[Any, Any, int], int] = _library.SSL_write
 _read: Callable[[Any, Any, int], int] = _library.SSL_read
@@ -61,7 +62,7 @@ class OpenSslRecords:
 
     def output(self) -> bytes | memoryview:
         """All that OpenSSL wants to send."""
-        if not (size := _waiting(self._outgoing, _ffi.NULL)):
+        if not (size := _waiting(self._outgoing, _NULL)):
             return b""
         if size <= _SMALL_BUFFER_BYTES:
             _fetch(self._outgoing, self._small, size)
@@ -84,7 +85,7 @@ class OpenSslRecords:
         """Decrypt all that has come, so many records a piece. Raises `SSL.Error` behind them."""
         size = 1
         while size > 0:
-            room = _waiting(self._incoming, _ffi.NULL) + _RECORD_BYTES
+            room = _waiting(self._incoming, _NULL) + _RECORD_BYTES
             buffer = _allocate("char[]", room)
             filled = 0
             for _ in range(RECORDS_A_PIECE):

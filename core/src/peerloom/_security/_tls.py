@@ -193,7 +193,10 @@ class TlsRecords:
 
     def start(self) -> list[bytes]:
         """What arrived right behind the handshake; it would wake no reader."""
-        return [*self._open(b"")]
+        early: list[bytes] = []
+        with suppress(anyio.EndOfStream):
+            early += self._open(b"")
+        return early
 
     def seal(self, pieces: Sequence[Buffer]) -> Buffer:
         """Encrypt; raises `RecordError` on a broken connection."""
@@ -214,13 +217,9 @@ class TlsRecords:
         """
         if self._broken is not None:
             raise RecordError(self._broken)
-        heard = False
-        if not self._ended:
-            for plaintext in self._open(data):
-                heard = True
-                yield plaintext
-        if self._ended and not heard:
+        if self._ended:
             raise anyio.EndOfStream
+        return self._open(data)
 
     def finish(self) -> bytes:
         """The close_notify; after a failure the alert that says why."""
@@ -234,22 +233,28 @@ class TlsRecords:
             raise RecordError(self._broken or "TLS: the connection was cut without close_notify")
 
     def _open(self, data: bytes) -> Iterator[bytes]:
+        heard = False
         try:
             size = _only_record_size(data)
             if 0 < size <= SMALL_BYTES:
                 self._put(data)
                 plaintext = self._openssl.receive_one()
+                heard = True
                 yield plaintext
-                if len(plaintext) != size:
-                    yield from self._openssl.receive()
-                return
+                if len(plaintext) == size:
+                    return
+                data = b""
             for piece in _pieces(data):
                 self._put(piece)
-                yield from self._openssl.receive()
+                for plaintext in self._openssl.receive():
+                    heard = True
+                    yield plaintext
         except SSL.WantReadError:
             return
         except SSL.ZeroReturnError:
             self._ended = True
+            if not heard:
+                raise anyio.EndOfStream from None
         except SSL.Error as error:
             raise self._break(error) from None
 
