@@ -21,7 +21,7 @@ from peerloom import (
 from peerloom._errors import HandshakeFailed
 from peerloom._framing import encode_varint
 from peerloom._links import Role
-from peerloom._muxers._yamux_frames import PING, SYN
+from peerloom._muxers._yamux_frames import ACK, PING, SYN
 from peerloom._security._noise_records import MAX_NONCE
 from tests.core.certificate_kit import Recipe, build, signed_key
 from tests.core.security_kit import LIES, with_payload
@@ -163,7 +163,7 @@ async def spoil(way: Way, change: Callable[[bytes], bytes]) -> None:
             channel_to(scene.address, way.security[0]) as channel,
         ):
             await scene.wait_for("connected", lambda swarm: swarm["connections"] == 2)
-            record = bytes(channel.secured.records.seal([bytes(12)]))
+            record = bytes(channel.secured.records.seal([frame(PING, ACK, 0, 1)]))
             await channel.wire.try_to_send(change(record))
             await channel.wire.send_eof()
             await channel.wire.until_closed()

@@ -376,8 +376,6 @@ class YamuxSession:
         self._touched.append(stream)
         self._forget_if_over(stream)
 
-    # --- helpers ---------------------------------------------------------------------------
-
     def _credit(self, stream: StreamState) -> int:
         now, settings = self._now, self._settings
         return stream.credit(now, self._pings.estimate(now), settings, self._budget)
