@@ -88,6 +88,7 @@ class LinkReader:
     def let_go(self) -> None:
         """The link is over, and is kept from here no longer, nor in circles."""
         self._led = None
+        self._opened = iter(())
         self._dispatch = _tell_nobody
 
     async def _lead(self, pipe: LedPipe, waiter: object) -> None:
@@ -98,7 +99,8 @@ class LinkReader:
             return
         finally:
             self._leader = None
-        if data := pipe.receive_now(READ_BYTES):
+        # The reader may have been told as well, and has not taken in yet what it has read.
+        if not self._more and (data := pipe.receive_now(READ_BYTES)):
             self._hear_now(pipe, data)
 
     def _hear_now(self, pipe: LedPipe, data: bytes) -> None:
@@ -130,7 +132,7 @@ class LinkReader:
         while not more and (piece := next(self._opened, None)) is not None:
             frames = session.receive_data(piece, now)
             taken += 1
-            if not taken % PIECES_A_LOOK:
+            if not piece or not taken % PIECES_A_LOOK:
                 now = self._now()
             more = frames or now > until
         self._more_frames, self._more = frames, more
