@@ -21,7 +21,7 @@ from peerloom._muxers._yamux_session import FRAMES_A_TURN
 from peerloom._transports._socket_pipe import SocketPipe
 from peerloom._wakeup import wakeup_kind
 
-from .yamux_tools import NullRecords, frame, make_link, pipe_pair, session, until
+from .yamux_tools import NullRecords, Pipe, frame, make_link, pipe_pair, session, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -439,3 +439,29 @@ async def test_a_link_that_is_over_keeps_nothing_that_was_not_opened() -> None:
     with pytest.raises(MuxerViolation):
         await link.run()
     assert not records.kept
+
+
+class Read(bytes):
+    """What a pipe gave."""
+
+    freed = 0
+
+    def __del__(self) -> None:
+        Read.freed += 1
+
+
+class Reads(Pipe):
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        return Read(await super().receive(max_bytes))
+
+
+async def test_one_that_waits_for_more_does_not_keep_what_it_has_read() -> None:
+    here, there = Reads(1024), Pipe(1024)
+    here.other, there.other = there, here
+    reader = LinkReader(here, NullRecords(), session(), lambda: 0.0, lambda: None)
+    before = Read.freed
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader.run, [])
+        await there.send(frame(PING, ACK, 0, 1))
+        await until(lambda: Read.freed > before)
+        tasks.cancel_scope.cancel()

@@ -62,11 +62,7 @@ class LinkReader:
         self._opened = iter(early)
         await self._hear_all()
         while self._session.remote_reason is None:
-            data = await self._pipe.receive(READ_BYTES)
-            if self._misheard is not None:
-                raise self._take_misheard()
-            if data:
-                self._opened = self._records.open(data)
+            self._take_over(await self._pipe.receive(READ_BYTES))
             await self._hear_all()
 
     def until_readable(self, waiter: object, woken: Wakeup) -> Awaitable[None]:
@@ -113,6 +109,13 @@ class LinkReader:
             over = True
         if over:
             pipe.interrupt()
+
+    def _take_over(self, data: bytes) -> None:
+        """A read, or nothing; `run` would keep its last one while it waits for the next."""
+        if self._misheard is not None:
+            raise self._take_misheard()
+        if data:
+            self._opened = self._records.open(data)
 
     def _take_misheard(self) -> Exception:
         """What was raised elsewhere; its frames hold this reader, which holds it no longer."""
