@@ -194,6 +194,43 @@ def test_what_is_no_generator_and_holds_a_scope_fails_alone(portal: Portal, scop
     assert list(portal.iterate(Counting().to(2))) == [0, 1]
 
 
+class Cancelled:
+    """Holds a scope from its first item on, which ends the task that takes the items."""
+
+    def __init__(self) -> None:
+        self.scope: anyio.CancelScope | None = None
+
+    def __aiter__(self) -> Cancelled:
+        return self
+
+    async def __anext__(self) -> int:
+        if self.scope is None:
+            self.scope = anyio.CancelScope()
+            self.scope.__enter__()
+            return 1
+        self.scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_nobody_waits_for_what_a_scope_of_its_own_has_cancelled(
+    portal: Portal,
+    between: bool,  # noqa: FBT001
+) -> None:
+    cancelled = Cancelled()
+    items: Any = portal.iterate(cancelled)
+    assert next(items) == 1
+    if between:
+        assert cancelled.scope is not None
+        portal.run(cancelled.scope.cancel)
+        portal.run(anyio.wait_all_tasks_blocked)
+    with pytest.raises(RuntimeError, match="let it be a generator"):
+        next(items)
+
+    assert list(portal.iterate(Counting().to(2))) == [0, 1]
+
+
 def test_a_loop_over_a_generator_may_outlive_the_portal(anyio_backend: Any) -> None:
     counting = Counting()
     with Portal(anyio_backend) as portal:

@@ -62,11 +62,7 @@ class LinkReader:
         self._opened = iter(early)
         await self._hear_all()
         while self._session.remote_reason is None:
-            data = await self._pipe.receive(READ_BYTES)
-            if self._misheard is not None:
-                raise self._take_misheard()
-            if data:
-                self._opened = self._records.open(data)
+            self._take_over(await self._pipe.receive(READ_BYTES))
             await self._hear_all()
 
     def until_readable(self, waiter: object, woken: Wakeup) -> Awaitable[None]:
@@ -88,6 +84,7 @@ class LinkReader:
     def let_go(self) -> None:
         """The link is over, and is kept from here no longer, nor in circles."""
         self._led = None
+        self._opened = iter(())
         self._dispatch = _tell_nobody
 
     async def _lead(self, pipe: LedPipe, waiter: object) -> None:
@@ -98,7 +95,8 @@ class LinkReader:
             return
         finally:
             self._leader = None
-        if data := pipe.receive_now(READ_BYTES):
+        # The reader may have been told as well, and has not taken in yet what it has read.
+        if not self._more and (data := pipe.receive_now(READ_BYTES)):
             self._hear_now(pipe, data)
 
     def _hear_now(self, pipe: LedPipe, data: bytes) -> None:
@@ -111,6 +109,13 @@ class LinkReader:
             over = True
         if over:
             pipe.interrupt()
+
+    def _take_over(self, data: bytes) -> None:
+        """A read, or nothing; `run` would keep its last one while it waits for the next."""
+        if self._misheard is not None:
+            raise self._take_misheard()
+        if data:
+            self._opened = self._records.open(data)
 
     def _take_misheard(self) -> Exception:
         """What was raised elsewhere; its frames hold this reader, which holds it no longer."""
@@ -130,7 +135,7 @@ class LinkReader:
         while not more and (piece := next(self._opened, None)) is not None:
             frames = session.receive_data(piece, now)
             taken += 1
-            if not taken % PIECES_A_LOOK:
+            if not piece or not taken % PIECES_A_LOOK:
                 now = self._now()
             more = frames or now > until
         self._more_frames, self._more = frames, more

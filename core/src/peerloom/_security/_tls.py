@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 MAX_HANDSHAKE_BYTES: Final = 65_536  # an honest handshake takes about 6,000
 MAX_UNANSWERED_BYTES: Final = 262_144  # read before OpenSSL's own replies are looked at
 MAX_REPLY_BYTES: Final = 65_536  # of them may wait for the next write; an honest peer causes none
+PIECE_BYTES: Final = 64 * 1024  # of what has come, that OpenSSL is given at a time
 
 _FALLBACK: Final = b"libp2p"  # ALPN of nodes that negotiate the muxer after the handshake
-_PIECE_BYTES: Final = 64 * 1024
 _RECORD_START: Final = b"\x17\x03\x03"  # of all that follow the handshake (RFC 8446, 5.2)
 _HEADER_BYTES: Final = 5
 _TAG_BYTES: Final = 17  # and the inner type
@@ -195,7 +195,7 @@ class TlsRecords:
         """What arrived right behind the handshake; it would wake no reader."""
         early: list[bytes] = []
         with suppress(anyio.EndOfStream):
-            early += self._open(b"")
+            early += filter(None, self._open(b""))
         return early
 
     def seal(self, pieces: Sequence[Buffer]) -> Buffer:
@@ -249,6 +249,7 @@ class TlsRecords:
                 for plaintext in self._openssl.receive():
                     heard = True
                     yield plaintext
+                yield b""  # thousands of key updates say nothing and take long
         except SSL.WantReadError:
             return
         except SSL.ZeroReturnError:
@@ -301,12 +302,12 @@ def _pieces(data: bytes) -> Iterator[Buffer]:
 
     And OpenSSL keeps for the connection the memory that it has once needed.
     """
-    if len(data) <= _PIECE_BYTES:
+    if len(data) <= PIECE_BYTES:
         yield data
         return
     view = memoryview(data)
-    for start in range(0, len(data), _PIECE_BYTES):
-        yield view[start : start + _PIECE_BYTES]
+    for start in range(0, len(data), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]
 
 
 def _reason(error: SSL.Error) -> str:

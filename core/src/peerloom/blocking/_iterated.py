@@ -77,7 +77,7 @@ class Iterated(Generic[T]):
 
     async def _contain(self, iterator: AsyncIterator[T], *, task_status: TaskStatus[None]) -> None:
         # What still holds a scope takes the task group around its task with it, and no more.
-        self._wanted, self._over = anyio.Event(), anyio.Event()
+        self._wanted, self._given, self._over = anyio.Event(), anyio.Event(), anyio.Event()
         try:
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self._hold, iterator)
@@ -87,8 +87,19 @@ class Iterated(Generic[T]):
             self._failure_to_close.__cause__ = group
         finally:
             self._over.set()
+            self._given.set()
 
     async def _next(self) -> T:
+        assert self._over is not None
+        if not self._over.is_set():
+            await self._until_given()
+        if self._failure is not None:
+            raise self._failure
+        if self._failure_to_close is not None:
+            raise self._failure_to_close
+        return self._item
+
+    async def _until_given(self) -> None:
         self._given = anyio.Event()
         self._wanted.set()
         try:
@@ -96,9 +107,6 @@ class Iterated(Generic[T]):
         finally:
             if not self._given.is_set():
                 self._scope.cancel()
-        if self._failure is not None:
-            raise self._failure
-        return self._item
 
     async def _leave(self) -> None:
         if self._over is None:
