@@ -94,7 +94,7 @@ class OpenSslRecords:
                 filled += size
             # At once: what OpenSSL has to say of an error, it says to whoever asks next.
             failure = self._failure(size)
-            if filled:
+            if filled or failure is None:  # thousands of key updates say nothing and take long
                 yield _ffi.buffer(buffer, filled)[:]
             if failure is not None:
                 raise failure

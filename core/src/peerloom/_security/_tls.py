@@ -249,7 +249,6 @@ class TlsRecords:
                 for plaintext in self._openssl.receive():
                     heard = True
                     yield plaintext
-                yield b""  # thousands of key updates say nothing and take long
         except SSL.WantReadError:
             return
         except SSL.ZeroReturnError:
