@@ -156,11 +156,13 @@ def test_a_tampered_record_ends_the_link_and_the_alert_says_so(pair: Pair) -> No
         opened(pair.dialer.records, pair.listener.records.finish())
 
 
-def test_a_tampered_record_behind_good_ones_concerns_no_other_link(pair: Pair) -> None:
+def test_a_tampered_record_behind_good_ones_concerns_this_link_alone(pair: Pair) -> None:
     tampered = bytearray(seal(pair.dialer, b"first") + seal(pair.dialer, b"second"))
     tampered[-1] ^= 1
     pieces = pair.listener.records.open(bytes(tampered))
     assert next(pieces) == b"first"
+    with pytest.raises(RecordError, match=r"TLS: .*bad record mac"):
+        seal(pair.listener, b"meanwhile")
     elsewhere = shake(DIALER, LISTENER)
     assert opened(elsewhere.listener.records, seal(elsewhere.dialer, b"word")) == b"word"
     with pytest.raises(RecordError, match=r"TLS: .*bad record mac"):

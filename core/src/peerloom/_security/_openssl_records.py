@@ -46,9 +46,12 @@ class OpenSslRecords:
         self._raise: Callable[[Any, int], None] = private._raise_ssl_error  # noqa: SLF001
         self._small = _ffi.new(f"char[{_SMALL_BUFFER_BYTES}]")
         self._small_view = _ffi.buffer(self._small)
+        self._broken: SSL.Error | None = None
 
     def seal(self, pieces: Iterable[Buffer]) -> bytes | memoryview:
         """Encrypt; gives what is to be sent. Raises `SSL.Error`."""
+        if self._broken is not None:
+            raise self._broken
         few: list[Buffer] = []
         for piece in pieces:
             if len(piece) < _LARGE_BYTES:
@@ -103,7 +106,10 @@ class OpenSslRecords:
         if size <= 0 and _error_of(self._ssl, size) != _WANT_READ:
             try:
                 self._raise(self._ssl, size)
+            except SSL.ZeroReturnError as end:
+                return end
             except SSL.Error as error:
+                self._broken = error
                 return error
         return None
 

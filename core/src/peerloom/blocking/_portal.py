@@ -74,7 +74,8 @@ class Portal:
 
         A generator that the loop leaves before its end is closed. Anything else, such as a stream,
         goes on in the next loop, and must hold no task group or cancel scope from one item to the
-        next: that raises RuntimeError where the loop is left.
+        next: that is a RuntimeError where the loop is left, which Python only prints behind a
+        ``break``.
         """
         return Iterated(self._loop, iterable).items()
 
