@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from OpenSSL import SSL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from peerloom._links import Buffer
 
@@ -20,6 +20,9 @@ RECORDS_A_PIECE: Final = 256  # small ones; of the largest 4 MiB
 _SMALL_BUFFER_BYTES: Final = 1536
 # More than that costs more to copy, that there be one record less, than to encrypt by itself.
 _LARGE_BYTES: Final = 32 * 1024
+_RUN_BYTES: Final = 64 * 1024
+_PLAIN_RECORD_BYTES: Final = 16 * 1024
+_RECORD_OVERHEAD_BYTES: Final = 64  # header, type and tag take 22
 _RECORD_BYTES: Final = 17 * 1024  # of which a part may have been taken from what came before
 
 _library: Any = SSL._lib  # type: ignore[attr-defined]  # noqa: SLF001
@@ -52,15 +55,20 @@ class OpenSslRecords:
         """Encrypt; gives what is to be sent. Raises `SSL.Error`."""
         if self._broken is not None:
             raise self._broken
+        runs: list[Buffer] = []
         few: list[Buffer] = []
         for piece in pieces:
             if len(piece) < _LARGE_BYTES:
                 few.append(piece)
             else:
-                self._write(b"".join(few))
-                self._write(piece)
+                runs += _parts(b"".join(few))
+                runs += _parts(piece)
                 few = []
-        self._write(b"".join(few))
+        rest = b"".join(few)
+        if runs or len(rest) > SMALL_BYTES:
+            return self._seal_all([*runs, *_parts(rest)])
+        if rest:
+            self._write(rest)
         return self.output()
 
     def output(self) -> bytes | memoryview:
@@ -113,7 +121,26 @@ class OpenSslRecords:
                 return error
         return None
 
+    def _seal_all(self, runs: Sequence[Buffer]) -> memoryview:
+        # Fetched run by run: OpenSSL keeps for the connection the memory that it has once needed.
+        room = _waiting(self._outgoing, _NULL) + sum(map(_sealed_bytes, runs))
+        buffer, filled = _allocate("char[]", room), 0
+        for run in runs:
+            self._write(run)
+            filled += _fetch(self._outgoing, buffer + filled, room - filled)
+        return memoryview(_ffi.buffer(buffer, filled))
+
     def _write(self, data: Buffer) -> None:
         plain = data if type(data) is bytes else _ffi.from_buffer(data)
-        if data and (written := _write(self._ssl, plain, len(data))) <= 0:
+        if (written := _write(self._ssl, plain, len(data))) <= 0:
             self._raise(self._ssl, written)
+
+
+def _parts(data: Buffer) -> Iterator[Buffer]:
+    view = memoryview(data)
+    for start in range(0, len(view), _RUN_BYTES):
+        yield view[start : start + _RUN_BYTES]
+
+
+def _sealed_bytes(run: Buffer) -> int:
+    return len(run) + (len(run) // _PLAIN_RECORD_BYTES + 1) * _RECORD_OVERHEAD_BYTES
