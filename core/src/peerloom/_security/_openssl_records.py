@@ -136,10 +136,11 @@ class OpenSslRecords:
             self._raise(self._ssl, written)
 
 
-def _parts(data: Buffer) -> Iterator[Buffer]:
+def _parts(data: Buffer) -> Sequence[Buffer]:
+    if len(data) <= _RUN_BYTES:
+        return (data,) if data else ()
     view = memoryview(data)
-    for start in range(0, len(view), _RUN_BYTES):
-        yield view[start : start + _RUN_BYTES]
+    return [view[start : start + _RUN_BYTES] for start in range(0, len(view), _RUN_BYTES)]
 
 
 def _sealed_bytes(run: Buffer) -> int:
