@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What `receive_now` gives at most: beyond what it is for, it waits where no window bounds it.
 READ_NOW_BYTES: Final = 1024
+# What one system call may bring: each makes the kernel answer the sender.
+MOST_READ_BYTES: Final = 2 * 1024 * 1024
 
 Buffer = bytes | bytearray | memoryview
 

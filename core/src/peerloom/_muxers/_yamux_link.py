@@ -9,12 +9,12 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
-from peerloom._links import EagerPipe, MuxedLink
+from peerloom._links import MOST_READ_BYTES, EagerPipe, MuxedLink
 from peerloom._wakeup import wakeup_kind
 
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_idle import until_ping_due
-from ._yamux_reader import READ_BYTES, LinkReader
+from ._yamux_reader import LinkReader
 from ._yamux_stream import YamuxStream
 from ._yamux_unread import shed
 
@@ -223,7 +223,7 @@ class YamuxLink(MuxedLink):
         """Take what still comes, lest closing the socket destroys the farewell on its way."""
         try:
             while True:
-                await self._pipe.receive(READ_BYTES)
+                await self._pipe.receive(MOST_READ_BYTES)
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             return
 

@@ -8,7 +8,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from peerloom._errors import MuxerViolation, RecordError
-from peerloom._links import LedPipe
+from peerloom._links import MOST_READ_BYTES, LedPipe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from ._yamux_session import YamuxSession
 
-# What one system call may bring: each makes the kernel answer the sender.
-READ_BYTES: Final = 2 * 1024 * 1024
 # A read of records with a byte each is a tenth of a second of work.
 TURN_SECONDS: Final = 0.002
 PIECES_A_LOOK: Final = 8  # at the clock
@@ -62,7 +60,7 @@ class LinkReader:
         self._opened = iter(early)
         await self._hear_all()
         while self._session.remote_reason is None:
-            self._take_over(await self._pipe.receive(READ_BYTES))
+            self._take_over(await self._pipe.receive(MOST_READ_BYTES))
             await self._hear_all()
 
     def until_readable(self, waiter: object, woken: Wakeup) -> Awaitable[None]:
@@ -96,7 +94,7 @@ class LinkReader:
         finally:
             self._leader = None
         # The reader may have been told as well, and has not taken in yet what it has read.
-        if not self._more and (data := pipe.receive_now(READ_BYTES)):
+        if not self._more and (data := pipe.receive_now(MOST_READ_BYTES)):
             self._hear_now(pipe, data)
 
     def _hear_now(self, pipe: LedPipe, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 from anyio.lowlevel import checkpoint
 
-from peerloom._links import LedPipe
+from peerloom._links import MOST_READ_BYTES, LedPipe
 
 from ._readiness import readiness_of
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 LEAST_READ_BYTES: Final = 16 * 1024  # an idle connection shall not cost a large buffer
-MOST_READ_BYTES: Final = 2 * 1024 * 1024
 SMALL_READ_BYTES: Final = 2 * 1024  # behind one message nothing more is to be expected
 
 
