@@ -169,8 +169,9 @@ def test_what_cannot_be_sent_is_waited_for_no_longer_than_said_and_told(
 
 def test_who_publishes_may_wait_for_ever(tmp_path: Path) -> None:
     with running(tmp_path / "ben", "sub", "news", *LOOPBACK, "--count", "1") as ben:
-        said = ("-m", "hello", "--wait", "inf", "--dial", address_of(ben, "listening on"))
-        ann = peerloom(tmp_path / "ann", "pub", "news", *said)
+        to = ("--dial", address_of(ben, "listening on"))
+        said = (*LOOPBACK, "-m", "hello", "--wait", "inf")
+        ann = peerloom(tmp_path / "ann", "pub", "news", *to, *said)
         assert (ann.returncode, ann.stderr) == (0, "")
         assert ben.end() == 0
 
