@@ -67,7 +67,8 @@ async def test_link_carries_a_hundred_streams_at_once():
                 group.start_soon(serve, ends.listener)
                 for number in range(100):
                     group.start_soon(ask, ends.dialer, number)
-        await until(lambda: not ends.dialer._streams and not ends.listener._streams)
+        links = (ends.dialer, ends.listener)
+        await until(lambda: not any(link._streams._streams for link in links))
     assert results == dict.fromkeys(range(100), True)
 
 

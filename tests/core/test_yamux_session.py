@@ -17,7 +17,6 @@ from peerloom._muxers._yamux_frames import (
     SYN,
     WINDOW_UPDATE,
 )
-from peerloom._muxers._yamux_pace import LEAST_BYTES
 from peerloom._muxers._yamux_session import MAX_WAITING_REFUSALS
 from peerloom._muxers._yamux_state import Reset
 
@@ -306,43 +305,6 @@ def test_a_sender_is_held_back_by_a_bounded_buffer():
     output(dialer)
     assert stream in dialer.take_touched()
     assert dialer.write(stream, b"x") == 1
-
-
-def test_many_senders_share_the_buffer():
-    dialer = session(dialer=True)
-    streams = [dialer.open_stream(0.0) for _ in range(256)]
-    output(dialer)
-    held = sum(dialer.write(stream, bytes(2**20)) for stream in streams)
-    assert held < 64 * 2**20  # those that began when there were fewer hold more
-    assert min(stream.outgoing.size for stream in streams) >= 64 * 1024
-
-
-def test_streams_take_turns():
-    dialer = session(dialer=True)
-    streams = [dialer.open_stream(0.0) for _ in range(3)]
-    output(dialer)
-    for stream in streams:
-        dialer.write(stream, bytes(150_000))
-    order = [header.stream_id for header in headers(output(dialer))]
-    assert order == [1, 3, 5] * 3
-
-
-def test_control_frames_come_before_data():
-    dialer = session(dialer=True)
-    stream = dialer.open_stream(0.0)
-    dialer.write(stream, b"data")
-    deliver(dialer, frame(PING, SYN, 0, 7))
-    assert [header.kind for header in headers(output(dialer))] == [PING, WINDOW_UPDATE, DATA]
-
-
-def test_one_write_is_bounded():
-    dialer = session(dialer=True)
-    for _ in range(100):
-        dialer.write(dialer.open_stream(0.0), bytes(100_000))
-    first = len(b"".join(dialer.data_to_send(0.0)))
-    assert first < 1.1 * LEAST_BYTES
-    dialer.written(first, 0.0)
-    assert len(b"".join(dialer.data_to_send(0.0))) > 1.5 * first
 
 
 def test_the_window_grows_with_the_measured_path():

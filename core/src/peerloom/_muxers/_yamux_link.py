@@ -6,22 +6,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from peerloom._errors import LinkClosed, MuxerViolation, PeerloomError, RecordError
-from peerloom._links import MOST_READ_BYTES, EagerPipe, MuxedLink
+from peerloom._links import MOST_READ_BYTES, MuxedLink
 from peerloom._wakeup import wakeup_kind
 
 from ._yamux_endings import cause_of_break, cause_of_eof, cause_of_go_away
 from ._yamux_idle import until_ping_due
 from ._yamux_reader import LinkReader
 from ._yamux_stream import YamuxStream
+from ._yamux_streams import LinkStreams
 from ._yamux_unread import shed
+from ._yamux_writer import LinkWriter
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from peerloom._links import Buffer, RawLink, Secured
+    from peerloom._links import RawLink, Secured
     from peerloom._runtime import Runtime
     from peerloom._unread import UnreadLedger
 
@@ -33,9 +34,6 @@ PROTOCOL_ID: Final = "/yamux/1.0.0"
 # That many may speak for themselves when they were woken at once: one that begins often comes
 # along with the end of another.
 FEW_STREAMS: Final = 2
-# How long the writer waits for more: between a stream that comes in and what its handler says
-# stand the turns of who accepts it, of the event loop and of the handler.
-TURNS_TO_SPEAK: Final = 3
 
 
 class YamuxLink(MuxedLink):
@@ -70,19 +68,16 @@ class YamuxLink(MuxedLink):
         self._records = secured.records
         self._early = secured.early_data
         self._pipe = raw.stream
-        self._eager = raw.stream if isinstance(raw.stream, EagerPipe) else None
-        self._unsent: Buffer = b""
         self._settings = settings
         self._session = session
-        self.reader = LinkReader(raw.stream, secured.records, session, self.now, self._dispatch)
+        pipe_and_session = (raw.stream, secured.records, session, self.now)
+        self.reader = LinkReader(*pipe_and_session, self._dispatch)
+        self._streams = LinkStreams(session)
+        self._writer = LinkWriter(*pipe_and_session, self._streams)
         self._entry = ledger.open(self)
-        self._streams: dict[int, YamuxStream] = {}
         self._group: TaskGroup | None = None
         self.wakeup = wakeup_kind()
-        self._work = self.wakeup()
-        self._sending = False
         self._crowded = False
-        self._soon = False
         self._arrived = self.wakeup()
         self._acknowledged = self.wakeup()
         self._openers = 0
@@ -104,8 +99,8 @@ class YamuxLink(MuxedLink):
     def shed(self, nbytes: int) -> int:
         """Reset streams, those first that hold most unread, until so much is free; how many."""
         count = shed(self._session, nbytes)
-        self._wake_streams()
-        self._work.set()
+        self._streams.wake_touched()
+        self._writer.wake()
         return count
 
     async def run(self) -> None:
@@ -161,26 +156,20 @@ class YamuxLink(MuxedLink):
 
     def wake_writer(self, *, soon: bool = False) -> None:
         """There may be something to send; `soon`, if nobody is expected to add to it."""
-        self._soon |= soon
-        self._work.set()
+        self._writer.wake(soon=soon)
 
     def flush_now(self) -> bool:
         """Send what waits, for a stream that has spoken and waits for an answer; whether all went.
 
         The writer would be a turn later. Where many streams were woken at once it speaks for all.
         """
-        if self._eager is None or self._sending or self.ended or self._crowded:
+        if self.ended or self._crowded:
             return False
         try:
-            sealed = self._sealed_output(self.now())
+            return self._writer.write_now()
         except RecordError as error:
             self._cannot_seal(error)
             return True
-        if sealed and (sent := self._eager.send_now(sealed)) < len(sealed):
-            self._sending = True
-            self._unsent = memoryview(sealed)[sent:]
-            self._work.set()
-        return not self._session.has_output
 
     def raise_if_ended(self) -> None:
         """Raise `LinkClosed` if the link has ended, or is about to."""
@@ -208,11 +197,11 @@ class YamuxLink(MuxedLink):
             self._read_ended.set()
 
     def _dispatch(self) -> None:
-        if woken := self._wake_streams():
+        if woken := self._streams.wake_touched():
             self._crowded = woken > FEW_STREAMS
         session = self._session
         if session.has_output:
-            self._work.set()
+            self._writer.wake()
         if session.has_arrivals:
             self._arrived.set()
         if self._openers and not session.ack_backlog_full:
@@ -232,11 +221,7 @@ class YamuxLink(MuxedLink):
     async def _write(self) -> None:
         try:
             while not self.ended:
-                if self._session.has_output or self._unsent:
-                    await self._write_once()
-                else:
-                    await self._work.wait()
-                    await self._let_speak()
+                await self._writer.step()
             await self._say_goodbye()
         except RecordError as error:
             self._cannot_seal(error)
@@ -244,14 +229,6 @@ class YamuxLink(MuxedLink):
             await self._let_reader_finish()
             if not self.ended:
                 self._end(cause_of_break(error))
-
-    async def _let_speak(self) -> None:
-        """Whoever spoke may go on, or send it while waiting: one write costs as much as that."""
-        turns = 0
-        while turns < (1 if self._soon else TURNS_TO_SPEAK) and self._session.has_output:
-            turns += 1
-            await checkpoint()
-        self._soon = False
 
     def _cannot_seal(self, error: RecordError) -> None:
         """The nonces are used up, or the reader broke the records."""
@@ -264,43 +241,13 @@ class YamuxLink(MuxedLink):
         with anyio.move_on_after(self._settings.close_timeout_seconds):
             await self._read_ended.wait()
 
-    async def _write_once(self) -> bool:
-        await self._send_rest()
-        if not self._session.has_output:
-            return False
-        began = self.now()
-        sealed = self._sealed_output(began)
-        if sealed:
-            await self._send(sealed)
-            self._session.written(len(sealed), self.now() - began)
-        return bool(sealed)
-
-    async def _send_rest(self) -> None:
-        """What `flush_now` could not get rid of."""
-        unsent, self._unsent = self._unsent, b""
-        if unsent:
-            await self._send(unsent)
-
-    def _sealed_output(self, now: float) -> Buffer:
-        """The next write."""
-        pieces = self._session.data_to_send(now)
-        self._wake_streams()
-        return self._records.seal(pieces) if pieces else b""
-
-    async def _send(self, data: Buffer) -> None:
-        self._sending = True
-        try:
-            await self._pipe.send(data)  # type: ignore[arg-type]  # pipes take any buffer
-        finally:
-            self._sending = False
-
     async def _say_goodbye(self) -> None:
-        await self._send_rest()
+        await self._writer.write_rest()
         if self._closing:
             await self._flush()
             self._session.go_away()
         if self._closing or isinstance(self._cause, MuxerViolation):
-            await self._write_once()
+            await self._writer.write()
         farewell = self._records.finish()
         if farewell:
             await self._pipe.send(farewell)
@@ -315,9 +262,9 @@ class YamuxLink(MuxedLink):
                 self._session.reset(state)
         deadline = self.now() + self._settings.close_timeout_seconds / 2
         while not self._session.flushed and (left := deadline - self.now()) > 0:
-            if not await self._write_once():
+            if not await self._writer.write():
                 with anyio.move_on_after(left):
-                    await self._work.wait()
+                    await self._writer.wait()
 
     # --- the end ---------------------------------------------------------------------------
 
@@ -343,7 +290,7 @@ class YamuxLink(MuxedLink):
         self._cause = cause
         if self._group is not None:
             self._group.start_soon(self._cut_later)
-        self._work.set()
+        self._writer.wake()
         self._wake_all()
 
     async def _cut_later(self) -> None:
@@ -364,18 +311,7 @@ class YamuxLink(MuxedLink):
     def _wake_all(self) -> None:
         self._arrived.set()
         self._acknowledged.set()
-        for stream in self._streams.values():
-            stream.wake()
-
-    def _wake_streams(self) -> int:
-        touched = self._session.take_touched()
-        for state in touched:
-            stream = self._streams.get(state.id)
-            if stream is not None:
-                stream.wake()
-                if state.forgotten:
-                    del self._streams[state.id]
-        return len(touched)
+        self._streams.wake_all()
 
     def _open_stream(self) -> YamuxStream:
         stream = self._adopt(self._session.open_stream(self.now()))
@@ -384,8 +320,7 @@ class YamuxLink(MuxedLink):
 
     def _adopt(self, state: StreamState) -> YamuxStream:
         stream = YamuxStream(self, self._session, state)
-        if not state.forgotten:
-            self._streams[state.id] = stream
+        self._streams.add(stream, state)
         return stream
 
     async def _until_acknowledged(self) -> None:

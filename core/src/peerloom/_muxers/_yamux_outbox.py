@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
     from ._yamux_state import StreamState
 
-# One stream's turn. Larger frames are hardly cheaper; rust-yamux refuses more than 1 MiB.
-FRAME_BYTES: Final = 256 * 1024
+
+# What a stream that has little to say may say before those that have much, which would else let it
+# wait for half a megabyte from each of them; and of which part of a write all such streams may.
+SMALL_TURN_BYTES: Final = 4 * 1024
+SMALL_TURNS_PART: Final = 4
 
 
 class Outbox:
     """Orders frames: the session's own, then those that open, credit and reset streams, then data.
 
-    Data goes round the streams, one frame a turn. Each stream stands at most once in each queue,
-    so what waits here is bounded by the number of streams; `control` is bounded by its users.
+    Data goes round the streams, one frame a turn: first those that have little, then those that
+    have much, up to a whole write each. Each stream stands at most once in each queue, so what
+    waits here is bounded by the number of streams; `control` is bounded by its users.
 
     Attributes:
         control: frames of the session itself, and refusals of streams.
@@ -33,7 +37,8 @@ class Outbox:
         self._moved: dict[int, StreamState] = {}
         self._settled: list[StreamState] = []
         self._urgent: list[StreamState] = []
-        self._ready: deque[StreamState] = deque()
+        self._small: deque[StreamState] = deque()
+        self._large: deque[StreamState] = deque()
 
     def put_urgent(self, stream: StreamState) -> None:
         """Let the stream say what it has to say beside data."""
@@ -45,18 +50,20 @@ class Outbox:
         """Give the stream a turn if it has data or its end to send."""
         if not stream.in_ready and stream.has_output:
             stream.in_ready = True
-            self._ready.append(stream)
+            is_small = stream.outgoing.size <= SMALL_TURN_BYTES
+            (self._small if is_small else self._large).append(stream)
 
     def clear(self) -> None:
         """Drop everything."""
         self.control.clear()
         self._urgent.clear()
-        self._ready.clear()
+        self._small.clear()
+        self._large.clear()
 
     @property
     def has_output(self) -> bool:
         """Whether `pull` may give something."""
-        return bool(self.control or self._urgent or self._ready)
+        return bool(self.control or self._urgent or self._small or self._large)
 
     def pull(
         self, credit: Callable[[StreamState], int], room: int
@@ -69,12 +76,8 @@ class Outbox:
         self.control.clear()
         if self._urgent:
             self._frame_all_urgent(credit, out)
-        while self._ready and room > 0:
-            stream = self._ready.popleft()
-            stream.in_ready = False
-            room -= self._frame_data(stream, room, out)
-            if stream.outgoing.size:
-                self.put_ready(stream)
+        room -= self._frame_turns(self._small, room // SMALL_TURNS_PART, SMALL_TURN_BYTES, out)
+        self._frame_turns(self._large, room, room, out)
         moved, settled = self._moved.values(), self._settled
         self._moved, self._settled = {}, []
         return out, moved, settled
@@ -103,8 +106,21 @@ class Outbox:
         if stream.inbound or stream.announced:
             out.append(encode_header(WINDOW_UPDATE, RST, stream.id, 0))
 
+    def _frame_turns(
+        self, queue: deque[StreamState], room: int, most: int, out: list[Buffer]
+    ) -> int:
+        """Give streams their turns until so many bytes are framed; how many that are."""
+        framed = 0
+        while queue and framed < room:
+            stream = queue.popleft()
+            stream.in_ready = False
+            framed += self._frame_data(stream, min(room - framed, most), out)
+            if stream.outgoing.size:
+                self.put_ready(stream)
+        return framed
+
     def _frame_data(self, stream: StreamState, room: int, out: list[Buffer]) -> int:
-        size = min(stream.outgoing.size, stream.send_window, FRAME_BYTES, room)
+        size = min(stream.outgoing.size, stream.send_window, room)
         if size:
             stream.send_window -= size
             out.append(encode_header(DATA, stream.opening_flag(), stream.id, size))

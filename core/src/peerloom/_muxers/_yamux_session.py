@@ -16,7 +16,7 @@ from ._yamux_frames import ACK, DATA, FIN, RST, SYN, WINDOW_UPDATE, FrameDecoder
 from ._yamux_outbox import Outbox
 from ._yamux_pace import WritePace
 from ._yamux_pings import Pings
-from ._yamux_settings import CROWDED_SEND_BUFFER_BYTES, SHARED_SEND_BUFFER_BYTES
+from ._yamux_settings import CROWDED_SEND_BUFFER_BYTES
 from ._yamux_state import Reset, StreamState
 from ._yamux_table import StreamTable
 from ._yamux_unread import Unread
@@ -384,7 +384,7 @@ class YamuxSession:
         senders, whole = self._senders, self._settings.send_buffer_bytes
         if senders <= 1:
             return whole - stream.outgoing.size
-        shared = min(whole, SHARED_SEND_BUFFER_BYTES, CROWDED_SEND_BUFFER_BYTES // senders)
+        shared = min(whole, self._pace.room, CROWDED_SEND_BUFFER_BYTES // senders)
         return max(whole // senders, shared) - stream.outgoing.size
 
     def _drop_output(self, stream: StreamState) -> None:

@@ -8,10 +8,9 @@ from attrs import frozen
 
 KIB = 1024
 MIB = 1024 * KIB
-# What a stream may hold although others do, and what those that begin to send then share. Woken for
-# every 64 KiB instead, the senders of a hundred streams would cost a tenth of the speed.
-SHARED_SEND_BUFFER_BYTES: Final = 256 * KIB
-CROWDED_SEND_BUFFER_BYTES: Final = 32 * MIB
+# What those that begin to send although many others do share: each has room for a whole write, if
+# that fits in. With room for half of it, a hundred streams were slower by a tenth.
+CROWDED_SEND_BUFFER_BYTES: Final = 64 * MIB
 
 
 @frozen
@@ -32,7 +31,8 @@ class YamuxSettings:
             waits. The specification's figure.
         open_timeout_seconds: how long opening a stream may wait for the backlog to shrink.
         send_buffer_bytes: data taken over from senders and not yet on its way, for all streams
-            of a link together; where many send, each may hold 256 KiB, or less from 128 senders on.
+            of a link together; where many send, each may hold what one write carries, which is
+            64 to 512 KiB depending on how quick the path is, and less from 128 senders on.
         ping_interval_seconds: after so long without a sign of life, or with much data, the round
             trip is measured.
         ping_timeout_seconds: a link on which nothing at all arrives for so long after a ping
