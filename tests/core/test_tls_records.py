@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
 from peerloom._errors import RecordError
 from peerloom._links import Role
@@ -251,3 +252,27 @@ def expand(secret: bytes, label: bytes, length: int) -> bytes:
     full = b"tls13 " + label
     info = length.to_bytes(2, "big") + bytes([len(full)]) + full + b"\0" + b"\1"
     return hmac.new(secret, info, sha256).digest()[:length]
+
+
+def _blame() -> None:
+    """Leave an error in the thread's queue, as code that uses OpenSSL beside us may."""
+    library: Any = SSL._lib  # type: ignore[attr-defined]
+    library.ERR_put_error(20, 0, 100, b"elsewhere.c", 1)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 100_000, 3_000_000])
+def test_errors_that_others_leave_in_openssls_queue_harm_no_records(pair: Pair, size: int) -> None:
+    for _ in range(3):
+        _blame()
+        sealed = seal(pair.dialer, bytes(size))
+        heard = 0
+        _blame()
+        for piece in pair.listener.records.open(bytes(sealed)):
+            heard += len(piece)
+            _blame()
+        assert heard == size
+    _blame()
+    farewell = pair.dialer.records.finish()
+    _blame()
+    with pytest.raises(anyio.EndOfStream):
+        opened(pair.listener.records, farewell)

@@ -35,6 +35,8 @@ _error_of: Callable[[Any, int], int] = _library.SSL_get_error
 _put: Callable[[Any, Any, int], int] = _library.BIO_write
 _fetch: Callable[[Any, Any, int], int] = _library.BIO_read
 _waiting: Callable[[Any, Any], int] = _library.BIO_get_mem_data
+# The thread has one queue of errors: OpenSSL takes what others left in it for its own.
+_clear_errors: Callable[[], None] = _library.ERR_clear_error
 _allocate: Callable[[str, int], Any] = _ffi.new_allocator(should_clear_after_alloc=False)
 
 
@@ -55,6 +57,7 @@ class OpenSslRecords:
         """Encrypt; gives what is to be sent. Raises `SSL.Error`."""
         if self._broken is not None:
             raise self._broken
+        _clear_errors()
         runs: list[Buffer] = []
         few: list[Buffer] = []
         for piece in pieces:
@@ -88,6 +91,7 @@ class OpenSslRecords:
 
     def receive_one(self) -> bytes:
         """The only record that has come, a small one. Raises `SSL.Error`."""
+        _clear_errors()
         if (size := _read(self._ssl, self._small, _SMALL_BUFFER_BYTES)) <= 0:
             self._raise(self._ssl, size)
         return self._small_view[:size]  # type: ignore[no-any-return]
@@ -99,6 +103,7 @@ class OpenSslRecords:
             room = _waiting(self._incoming, _NULL) + _RECORD_BYTES
             buffer = _allocate("char[]", room)
             filled = 0
+            _clear_errors()
             for _ in range(RECORDS_A_PIECE):
                 if (size := _read(self._ssl, buffer + filled, room - filled)) <= 0:
                     break
