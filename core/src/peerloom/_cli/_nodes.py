@@ -77,13 +77,15 @@ def _differences(node: Node) -> list[str]:
     for address in node.addresses:
         (family, _), (kind, port), *_ = components(address)
         found.setdefault((family, kind), set()).add(port)
-    complaints = []
+    taken, complaints = [], []
     for wanted in EVERYWHERE:
         (family, host), (kind, port), *_ = components(Multiaddr(wanted))
         ports = found.get((family, kind))
         if ports is None:
             complaints.append(f"not listening on {wanted}")
         elif port not in ports:
-            which = f"{kind.upper()} port {port} of /{family}/{host}"
-            complaints.append(f"{which} is taken: listening on a free port instead")
+            taken.append(f"{kind.upper()} of /{family}/{host}")
+    if taken:
+        which = "" if len(taken) == len(EVERYWHERE) else f" ({', '.join(taken)})"
+        complaints.append(f"port {PORT} is taken{which}: listening on free ones instead")
     return complaints
