@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from tests.core.security_kit import (
 
 DIALER = Noise(ALICE, RUNTIME, [YAMUX])
 LISTENER = Noise(BOB, RUNTIME, [YAMUX])
+TAG_BYTES = BLOCK_BYTES = 16  # of Poly1305
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def pair() -> Pair:
 
 
 def test_data_goes_both_ways_in_any_size(pair: Pair) -> None:
-    for size in (1, 65_519, 65_520, 131_072, 1_000_003):
+    for size in (1, 65_408, 65_409, 131_072, 1_000_003):
         data = bytes(range(256)) * (size // 256) + bytes(size % 256)
         for sender, receiver in (pair, (pair.listener, pair.dialer)):
             sealed = seal(sender, data)
@@ -43,6 +45,20 @@ def test_data_goes_both_ways_in_any_size(pair: Pair) -> None:
 def test_nothing_makes_no_record(pair: Pair) -> None:
     assert seal(pair.dialer, b"") == b""
     assert opened(pair.listener.records, b"") == b""
+
+
+def test_the_largest_record_that_others_may_send_is_opened() -> None:
+    data = bytes(65_519)
+    body = ChaCha20Poly1305(bytes(32)).encrypt(bytes(12), data, None)
+    receiver = NoiseRecords(bytes(32), bytes(32))
+    assert open_in_pieces(receiver, b"\xff\xff" + body, [1, 1, 40_000]) == data
+
+
+def test_a_full_record_is_one_that_openssl_seals_eight_blocks_at_a_time() -> None:
+    sealed = NoiseRecords(bytes(32), bytes(32)).seal([bytes(200_000)])
+    blocks, rest = divmod(int.from_bytes(sealed[:2], "big") - TAG_BYTES, BLOCK_BYTES)
+    assert blocks > 4_000
+    assert (blocks % 8, rest) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

@@ -108,6 +108,18 @@ def test_many_who_have_little_to_say_leave_most_of_each_write_to_the_others():
         assert last == (large.id, LEAST_BYTES - LEAST_BYTES // SMALL_TURNS_PART)
 
 
+def test_many_who_have_little_to_say_fill_what_the_others_leave_of_a_write():
+    dialer = session(dialer=True)
+    large, *small = opened_streams(dialer, 100)
+    deliver(dialer, frame(WINDOW_UPDATE, ACK, large.id, 2**20))
+    large.send_window = 1
+    for much in (b"", bytes(100_000)):
+        dialer.write(large, much)
+        for stream in small:
+            dialer.write(stream, bytes(SMALL_TURN_BYTES))
+        assert sum(length for _, length in write_of(dialer)) == LEAST_BYTES
+
+
 def test_who_has_much_after_all_gets_little_before_its_turn():
     dialer = session(dialer=True)
     growing, large = opened_streams(dialer, 2)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 # What a stream that has little to say may say before those that have much, which would else let it
-# wait for half a megabyte from each of them; and of which part of a write all such streams may.
+# wait for half a megabyte from each of them; and of which part of a write all such streams may, as
+# long as the others fill the rest.
 SMALL_TURN_BYTES: Final = 4 * 1024
 SMALL_TURNS_PART: Final = 4
 
@@ -77,7 +78,8 @@ class Outbox:
         if self._urgent:
             self._frame_all_urgent(credit, out)
         room -= self._frame_turns(self._small, room // SMALL_TURNS_PART, SMALL_TURN_BYTES, out)
-        self._frame_turns(self._large, room, room, out)
+        room -= self._frame_turns(self._large, room, room, out)
+        self._frame_turns(self._small, room, SMALL_TURN_BYTES, out)
         moved, settled = self._moved.values(), self._settled
         self._moved, self._settled = {}, []
         return out, moved, settled
