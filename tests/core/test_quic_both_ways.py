@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peerloom._transports._quic_engine import StreamData
+from peerloom._transports._quic_engine import MOST_DATAGRAMS, StreamData
 from peerloom._transports._quic_qh3_outgoing import (
     MOST_STREAMS,
     SHORT_BYTES,
@@ -38,13 +38,22 @@ class Wire:
         self.got: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         self.ended: tuple[set[int], set[int]] = (set(), set())
         self.now = 1.0
+        self.most_at_a_time = 0
         self._lost_part = lost_part
         self._chance = random.Random(seed)
         self._under_way = []
         self._order = count()
 
     def transmit(self, side):
-        for data, _ in self.ends[side].datagrams_to_send(self.now):
+        more = True
+        while more:
+            datagrams = self.ends[side].datagrams_to_send(self.now)
+            more = len(datagrams) >= MOST_DATAGRAMS
+            self.most_at_a_time = max(self.most_at_a_time, len(datagrams))
+            self._carry(side, datagrams)
+
+    def _carry(self, side, datagrams):
+        for data, _ in datagrams:
             if self._chance.random() >= self._lost_part:
                 arrival = (self.now + DELAY_SECONDS, next(self._order), 1 - side, data)
                 heapq.heappush(self._under_way, arrival)
@@ -108,6 +117,20 @@ def test_it_arrives_although_some_is_lost(seed: int) -> None:
     alone = all_sent_both_ways(("qh3", "qh3"), 1, LOST_PART, seed)
 
     assert all_sent_both_ways(("qh3", "qh3"), 100, LOST_PART, seed) < alone + 1
+
+
+def test_however_much_a_path_takes_little_is_given_at_a_time() -> None:
+    pair = MemoryPair(engines("qh3", ALICE).dial(AT[1], None, 0.0), engines("qh3", BOB))
+    pair.exchange()
+    wire = Wire(pair, 0.0, 1)
+    ids = [wire.ends[0].open_stream() for _ in range(8)]
+    for stream_id in ids:
+        assert stream_id is not None
+        wire.ends[0].send(stream_id, bytes(4 * BYTES), end=True)
+    wire.transmit(0)
+    while len(wire.ended[1]) < len(ids):
+        wire.step()
+    assert MOST_DATAGRAMS <= wire.most_at_a_time < 2 * MOST_DATAGRAMS
 
 
 # --- what waits for its turn -----------------------------------------------------------------

@@ -13,7 +13,7 @@ from peerloom._addresses import quic_address
 from peerloom._links import Role
 from peerloom._wakeup import wakeup_kind
 
-from ._quic_engine import CONNECTION_ID_BYTES, QUIC_V1, EngineFailed
+from ._quic_engine import CONNECTION_ID_BYTES, MOST_DATAGRAMS, QUIC_V1, EngineFailed
 from ._quic_link import QuicLink
 from ._quic_packets import (
     MIN_INITIAL_BYTES,
@@ -208,6 +208,8 @@ class QuicEndpoint:
                 self._socket.send(datagrams)
                 if self._socket.blocked and self._unblocking is not None:
                     self._unblocking.set()
+            if len(datagrams) >= MOST_DATAGRAMS:
+                self.transmit_soon(link)
         self._schedule(link)
 
     def transmit_soon(self, link: QuicLink) -> None:

@@ -23,6 +23,9 @@ ALPN: Final = "libp2p"  # libp2p/specs, tls
 QUIC_V1: Final = 0x00000001  # RFC 9000
 CONNECTION_ID_BYTES: Final = 8
 MAX_DATAGRAM_BYTES: Final = 1452  # fits Ethernet under IPv6, hence everywhere it matters
+# What an engine gives at a time, a millisecond of work: where a path holds megabytes, others would
+# wait for all of them.
+MOST_DATAGRAMS: Final = 512
 # RFC 9002 asks for 333 ms before anything is known, which makes a lost first datagram cost that;
 # the engines agree better with 100 ms, and the first answer corrects it.
 INITIAL_RTT_SECONDS: Final = 0.1
@@ -136,7 +139,7 @@ class QuicEngine(Protocol):
         ...
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, SocketAddress]]:
-        """What is to be sent now."""
+        """What is to be sent now; with `MOST_DATAGRAMS` or more there may be others."""
         ...
 
     def timer(self) -> float | None:

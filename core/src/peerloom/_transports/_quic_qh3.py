@@ -29,6 +29,7 @@ from ._quic_engine import (
     CONNECTION_ID_BYTES,
     INITIAL_RTT_SECONDS,
     MAX_DATAGRAM_BYTES,
+    MOST_DATAGRAMS,
     QUIC_V1,
 )
 
@@ -218,8 +219,8 @@ class Qh3Connection(QuicConnection):
         if self._core is None:
             return []
         poll = self._core.poll_transmit
-        found = []
-        while (transmit := poll(now)) is not None:
+        found: list[tuple[bytes, Any]] = []
+        while len(found) < MOST_DATAGRAMS and (transmit := poll(now)) is not None:
             found.append(transmit[:2])
         return found
 

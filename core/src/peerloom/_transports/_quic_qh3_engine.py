@@ -15,6 +15,7 @@ from ._quic_engine import (
     ALPN,
     CONNECTION_ID_BYTES,
     MAX_DATAGRAM_BYTES,
+    MOST_DATAGRAMS,
     QUIC_V1,
     ConnectionIdChanged,
     Ending,
@@ -78,7 +79,7 @@ class Qh3Engine:
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, SocketAddress]]:
         connection, outgoing = self._connection, self._outgoing
         found = connection.transmits(now)
-        while outgoing.refill():
+        while len(found) < MOST_DATAGRAMS and outgoing.refill():
             more = connection.transmits(now)
             if more:
                 found += more
