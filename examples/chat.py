@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from peerloom import NetworkConfig, Node
+from peerloom import MalformedMessage, NetworkConfig, Node
 from peerloom_stream import Streams
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 CHAT = "/example/chat/1.0.0"
 PATIENCE_SECONDS = 5.0  # whoever does not read for so long is dropped
-GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError)  # what a lost stream raises
+# What a lost stream raises, and one on which nonsense came.
+GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, MalformedMessage)
 
 
 class Chat:

@@ -8,6 +8,7 @@ that the second has to be told the address that the first one prints.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -42,9 +43,10 @@ async def serve(node: Node, *, task_status: TaskStatus[None] = anyio.TASK_STATUS
     async with Streams(node.client).accept_bytes(UPPER) as visitors:
         task_status.started()  # from here on nobody is turned away
         async for stream in visitors:
-            async with stream:
-                async for chunk in stream:
-                    await stream.send(chunk.upper())
+            with suppress(anyio.BrokenResourceError):  # who hangs up spoils it for nobody else
+                async with stream:
+                    async for chunk in stream:
+                        await stream.send(chunk.upper())
 
 
 async def watch(

@@ -106,6 +106,7 @@ def test_run_that_cannot_dial_says_so_and_lives_on(tmp_path: Path) -> None:
     nobody = f"/ip4/127.0.0.1/tcp/{free_port()}"
     with running(tmp_path, "run", "--listen", LOOPBACK, "--dial", nobody) as node:
         assert "cannot connect" in node.line_with(f"--dial {nobody}")
+        node.line_with("not tried again: it does not end in /p2p/")
         assert node.end(signal.SIGTERM) == 0
 
 

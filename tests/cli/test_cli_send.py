@@ -218,7 +218,7 @@ def test_sender_beside_a_running_node_takes_an_identity_of_its_own(
     with running(tmp_path, "run", "--listen", LOOPBACK) as node:
         peer = node.line_with("peer id").split()[-1]
         with sending(tmp_path, source) as (sender, ticket):
-            assert "in use by process" in sender.line_with("lasts until it ends")
+            assert "has the data folder" in sender.line_with("lasts until it ends")
             assert str(Ticket.from_string(ticket).peer) != peer
             assert peerloom(tmp_path, "receive", ticket, "--to", str(target)).returncode == 0
             assert sender.end() == 0

@@ -15,7 +15,7 @@ from peerloom._errors import (
     StreamReset,
 )
 from peerloom._links import Role
-from peerloom._muxers._yamux_frames import FIN, GO_AWAY, PING, RST, SYN
+from peerloom._muxers._yamux_frames import FIN, GO_AWAY, INITIAL_WINDOW_BYTES, PING, RST, SYN
 
 from .yamux_tools import (
     Header,
@@ -321,6 +321,17 @@ async def test_links_over_sockets_survive_nothing_worse_than_a_cut():
                 with pytest.raises(LinkClosed):
                     await stream.send(b"x")
             group.cancel_scope.cancel()
+
+
+async def test_a_link_that_closes_waits_for_no_stream_that_the_other_side_resets():
+    async with linked(close_timeout_seconds=60) as ends, anyio.create_task_group() as group:
+        here, there = await both_ends(ends)
+        await here.send(bytes(2 * INITIAL_WINDOW_BYTES))  # more than anybody may send
+        await here.aclose()
+        group.start_soon(ends.dialer.aclose)
+        await anyio.wait_all_tasks_blocked()
+        there.reset()
+        assert await ends.outcome(Role.DIALER) is None
 
 
 async def test_a_session_is_heard_in_whole_frames():

@@ -329,6 +329,21 @@ async def test_cancelled_send_resets_the_stream_for_its_frame_is_cut() -> None:
             await receive_all(accepted)
 
 
+async def test_cancelled_send_resets_a_byte_stream_for_an_unknown_part_has_gone() -> None:
+    async with (
+        connected() as (one, other),
+        Streams(other.client).accept_bytes(PROTOCOL) as door,
+    ):
+        async with await Streams(one.client).open_bytes(other.peer_id, PROTOCOL) as stream:
+            with anyio.move_on_after(0.1) as scope:
+                await stream.send(bytes(64 * 2**20))  # nobody reads
+            assert scope.cancelled_caught
+        accepted = await door.receive()
+
+        with pytest.raises(StreamReset):
+            await accepted.receive_all(64 * 2**20)
+
+
 async def receive_all(stream: FramedStream) -> list[Message]:
     return [message async for message in stream]
 

@@ -78,6 +78,7 @@ class DataFolderInUse(PeerloomError):
 
     Attributes:
         folder: the folder.
+        holder: who holds it, in words.
     """
 
     def __init__(self, folder: str, holder: str) -> None:
@@ -87,6 +88,7 @@ class DataFolderInUse(PeerloomError):
             "or by --data in a terminal"
         )
         self.folder = folder
+        self.holder = holder
 
 
 class StoreFull(PeerloomError):

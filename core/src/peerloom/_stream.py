@@ -118,11 +118,17 @@ class Stream(ByteStream):
         return bytes(received)
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
-        """Send all of it; returns when it is taken over within the receiver's window."""
+        """Send all of it; returns when it is taken over within the receiver's window.
+
+        Cancelled meanwhile, it resets the stream: an unknown part may have gone.
+        """
         try:
             await self._muxed.send(item)  # type: ignore[arg-type]
         except _ENDINGS:
             self._finished()
+            raise
+        except anyio.get_cancelled_exc_class():
+            self.reset()
             raise
 
     async def send_eof(self) -> None:

@@ -61,7 +61,8 @@ async def passing_node(
         try:
             node = await stack.enter_async_context(listening_node(config, plugins))
         except DataFolderInUse as error:
-            tell(f"{error}; so this runs under an identity that lasts until it ends")
+            what = f"{error.holder} has the data folder {error.folder}"
+            tell(f"{what}: this runs under an identity that lasts until it ends")
             config = evolve(config, data_folder=None, identity=None)
             node = await stack.enter_async_context(listening_node(config, plugins))
         refuse_own(node, dial)

@@ -69,8 +69,13 @@ async def stay_connected(client: NetworkClient, target: str) -> None:
         await client.protect(connection.peer)
     except PeerloomError as error:
         tell(f"peerloom: --dial {target}: {one_line(error)}")
-        if isinstance(error, DialFailed) and error.peer is not None:
-            await _keep_trying(client, error.peer, target)
+        if isinstance(error, DialFailed):
+            if error.peer is not None:
+                await _keep_trying(client, error.peer, target)
+            else:
+                tell(
+                    f"peerloom: --dial {target}: not tried again: it does not end in /p2p/<peer id>"
+                )
 
 
 async def _keep_trying(client: NetworkClient, peer: PeerId, target: str) -> None:

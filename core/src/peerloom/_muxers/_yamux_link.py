@@ -200,7 +200,7 @@ class YamuxLink(MuxedLink):
         if woken := self._streams.wake_touched():
             self._crowded = woken > FEW_STREAMS
         session = self._session
-        if session.has_output:
+        if session.has_output or self._closing:
             self._writer.wake()
         if session.has_arrivals:
             self._arrived.set()

@@ -32,7 +32,7 @@ class YamuxSettings:
         open_timeout_seconds: how long opening a stream may wait for the backlog to shrink.
         send_buffer_bytes: data taken over from senders and not yet on its way, for all streams
             of a link together; where many send, each may hold what one write carries, which is
-            64 to 512 KiB depending on how quick the path is, and less from 128 senders on.
+            64 to 512 KiB by how quickly the system takes it, and less from 128 senders on.
         ping_interval_seconds: after so long without a sign of life, or with much data, the round
             trip is measured.
         ping_timeout_seconds: a link on which nothing at all arrives for so long after a ping

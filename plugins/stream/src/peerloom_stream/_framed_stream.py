@@ -55,11 +55,7 @@ class FramedStream:
         self._used.set()
         frame = encode_frame(await self._encode(message))
         async with self._sending:
-            try:
-                await self._stream.send(frame)
-            except BaseException:
-                self._stream.reset()  # part of the frame may have gone
-                raise
+            await self._stream.send(frame)
 
     async def receive(self) -> Message:
         """The next message.
