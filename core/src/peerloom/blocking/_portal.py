@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, TypeVarTuple, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    get_args,
+    overload,
+)
 
 from ._entered import Entered
 from ._iterated import Iterated
@@ -30,6 +39,9 @@ class Portal:
     """
 
     def __init__(self, backend: Backend = "asyncio") -> None:
+        if backend not in get_args(Backend):
+            known = " or ".join(map(repr, get_args(Backend)))
+            raise ValueError(f"expected {known} as the backend, found {backend!r}")
         self._loop = LoopThread(backend)
 
     def __enter__(self) -> Self:
