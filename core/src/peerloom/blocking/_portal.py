@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -73,6 +73,10 @@ class Portal:
         Takes positional arguments; a lambda gives others. Raises what the function raises, and
         TimeoutError when `timeout` seconds have passed.
         """
+        if iscoroutine(function):
+            function.close()
+            name = function.__name__
+            raise TypeError(f"expected a function: write run({name}), not run({name}())")
         return self._loop.call(partial(_awaited, function, *args), timeout)
 
     def enter(
