@@ -12,6 +12,8 @@ from enum import Enum
 from inspect import Parameter, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -64,6 +66,8 @@ def type_text(annotation: Any) -> str:
 
 def value_text(value: Any) -> str:
     """A default, so that it is the same on every machine."""
+    if value is NOTHING:  # attrs makes it by a factory
+        return "..."
     if isinstance(value, Enum):
         return str(value)
     if isinstance(value, pathlib.Path):

@@ -175,9 +175,15 @@ def test_a_node_that_cannot_start_says_why_and_leaves_nothing(
         _ = node.client.peers()
 
 
+def test_a_backend_that_is_none_is_answered_with_those_that_are() -> None:
+    unknown: Any = "curio"
+    with pytest.raises(ValueError, match="expected 'asyncio' or 'trio' as the backend"):
+        Node(backend=unknown)
+
+
 def test_a_node_is_itself_before_and_after(anyio_backend: Any) -> None:
     node = Node(LISTENING, backend=anyio_backend)
-    with pytest.raises(NodeClosed, match="not started"):
+    with pytest.raises(NodeClosed, match=r"not started.* `with` where"):
         _ = node.client
     with pytest.raises(NodeClosed, match="use it inside `with Node"):
         _ = node.addresses

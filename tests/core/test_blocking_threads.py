@@ -195,6 +195,12 @@ def test_run_takes_plain_functions_and_time_limits(node: Node) -> None:
         node.run(lambda: 1 // 0)
 
 
+def test_run_given_a_coroutine_says_that_it_takes_the_function(node: Node) -> None:
+    mistaken: Any = anyio.sleep_forever()
+    with pytest.raises(TypeError, match=r"write run\(sleep_forever\), not run\("):
+        node.run(mistaken)
+
+
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 def test_what_ends_a_program_ends_the_callers_and_not_the_loop(
     node: Node, kind: type[BaseException]

@@ -216,6 +216,10 @@ class TestVerbs:
     async def test_take_text_and_values(self, verb: Any, command: Any) -> None:
         assert await self.sent_by(verb) == command
 
+    async def test_say_what_can_be_dialled(self) -> None:
+        with pytest.raises(ValueError, match=r"such as /ip4/.*peer id; found 'localhost:80'"):
+            await Bench().client.dial("localhost:80")
+
     async def test_refuse_an_address_of_somebody_else(self) -> None:
         with pytest.raises(ValueError, match="not of"):
             await Bench().client.dial(ALICE, [f"{ADDRESS}/p2p/{BOB}"])

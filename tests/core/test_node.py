@@ -46,7 +46,7 @@ async def test_a_node_listens_when_its_block_begins() -> None:
 async def test_a_node_that_can_listen_nowhere_raises_listen_failed_itself() -> None:
     async with Node(NetworkConfig(listen=[LOOPBACK])) as node:
         taken = str(node.addresses[0]).partition("/p2p/")[0]
-        with pytest.raises(ListenFailed, match="in use"):
+        with pytest.raises(ListenFailed, match="in use; choose another port, or 0"):
             async with Node(NetworkConfig(listen=[taken])):
                 pass
 

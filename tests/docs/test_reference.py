@@ -76,6 +76,10 @@ def test_the_tree_of_errors_names_each_with_its_base() -> None:
     assert bases == {name: errors[name].__bases__[0].__name__ for name in children}
 
 
+def test_a_default_that_attrs_makes_is_left_open() -> None:
+    assert not [kind for kind in PAGES if "NOTHING" in _page(kind)]
+
+
 @pytest.mark.parametrize("hook", hook_names())
 def test_every_hook_has_an_entry(hook: str) -> None:
     heading, text = _page("hooks").split(f"## `{hook}`\n")

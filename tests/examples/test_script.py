@@ -22,4 +22,4 @@ def test_a_line_for_each_address(anyio_backend: Any, capsys: pytest.CaptureFixtu
     assert failed == 2
     assert printed.count("somebody/1.0") == 2
     assert printed.count("cannot be reached") == 2
-    assert "'nonsense' is not a peer id" in errors
+    assert "found 'nonsense'" in errors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -129,11 +129,25 @@ async def test_a_dial_that_fails_says_what_became_of_each_address(
 
 
 async def test_a_peer_without_addresses_cannot_be_dialled(world: World, ctx: PluginContext) -> None:
-    with pytest.raises(DialFailed, match="no address is known") as raised:
+    with pytest.raises(DialFailed, match="no address is known: dial an address") as raised:
         await ctx.dial(world.ben)
 
     assert raised.value.attempts == ()
     await world.heard.next(OutgoingConnectionFailed)
+
+
+async def test_a_peer_given_as_text_is_told_from_one_that_is_not_there(
+    world: World, ctx: PluginContext
+) -> None:
+    text: Any = str(world.ben)
+    await ctx.dial(world.ben, world.ben_addresses)
+
+    with pytest.raises(TypeError, match="expected a PeerId"):
+        await ctx.open_stream(text, [ECHO])
+    with pytest.raises(TypeError, match="expected a PeerId"):
+        await ctx.dial(text)
+    with pytest.raises(TypeError, match="expected a PeerId"):
+        ctx.connections(text)
 
 
 async def test_this_node_itself_cannot_be_dialled(ctx: PluginContext) -> None:

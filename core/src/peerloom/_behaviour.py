@@ -26,7 +26,8 @@ class InboundProtocol:
     """How streams that others open under a protocol id are served.
 
     Attributes:
-        handler: async function that is given each stream; it owns the stream. Raising resets it.
+        handler: async function that is given each stream; it owns the stream. Raising resets it;
+            returning does not close it, which `async with stream` in the handler does.
         max_streams_per_peer: streams of one peer at a time; more are refused.
         max_streams: streams of all peers at a time; more are refused.
         runs_on_limited: whether limited (relayed) connections may carry it.

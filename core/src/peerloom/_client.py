@@ -212,9 +212,18 @@ def _target(target: AnyPeer | Multiaddr) -> tuple[PeerId | None, tuple[Multiaddr
     if isinstance(target, PeerId):
         return target, ()
     if isinstance(target, str) and not target.startswith("/"):
-        return PeerId.from_string(target), ()
+        return _peer_instead_of_address(target), ()
     address, peer = split_peer(Multiaddr(target))
     return peer, (address,) if address.to_bytes() else ()
+
+
+def _peer_instead_of_address(text: str) -> PeerId:
+    try:
+        return PeerId.from_string(text)
+    except ValueError:
+        raise ValueError(
+            f"expected an address such as /ip4/127.0.0.1/tcp/2428, or a peer id; found {text!r}"
+        ) from None
 
 
 def _address_for(peer: PeerId | None, address: AnyAddress) -> Multiaddr:

@@ -121,7 +121,8 @@ class ListenFailed(PeerloomError):
     """
 
     def __init__(self, address: Multiaddr, reason: str, *, port_taken: bool = False) -> None:
-        super().__init__(f"cannot listen on {address}: {reason}")
+        remedy = "; choose another port, or 0 for a free one" if port_taken else ""
+        super().__init__(f"cannot listen on {address}: {reason}{remedy}")
         self.address = address
         self.reason = reason
         self.port_taken = port_taken

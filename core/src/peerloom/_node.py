@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 IDENTITY_NAME: Final = "identity.key"
 STORE_NAME: Final = "store.sqlite3"
+_ENTER_IT: Final = "use `async with Node(...)`, or `with` where it is that of peerloom.blocking"
 
 logger = logging.getLogger("peerloom.node")
 
@@ -87,14 +88,14 @@ class Node:
     def client(self) -> NetworkClient:
         """Commands and events."""
         if self._client is None:
-            raise NodeClosed("the node has not started: use `async with Node(...)`")
+            raise NodeClosed(f"the node has not started: {_ENTER_IT}")
         return self._client
 
     @property
     def identity(self) -> KeyPair:
         """The node's key pair."""
         if self._identity is None:
-            raise NodeClosed("the node has no identity yet: use `async with Node(...)`")
+            raise NodeClosed(f"the node has no identity yet: {_ENTER_IT}")
         return self._identity
 
     @property

@@ -13,7 +13,7 @@ from peerloom._links import DialOptions, MuxedLink, RawLink, Role
 
 from ._dial_plan import needs_resolving, ranked
 from ._dial_race import DialRace
-from ._errors import Refused
+from ._errors import NO_ADDRESS, Refused
 from ._resolve import resolve
 from ._upgrade import GuessFailed
 
@@ -81,7 +81,7 @@ class Dialer:
             {address: sources(address) for address in named[:MAX_ADDRESSES]},
         )
         if link is None:
-            raise DialFailed(peer, race.attempts, "" if race.attempts else "no address is known")
+            raise DialFailed(peer, race.attempts, "" if race.attempts else NO_ADDRESS)
         return link
 
     async def _isolated(self, address: Multiaddr, peer: PeerId | None) -> MuxedLink:

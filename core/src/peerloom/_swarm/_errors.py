@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from peerloom._errors import PeerloomError
+
+NO_ADDRESS: Final = (
+    "no address is known: dial an address that ends in /p2p/<peer id>, or add its addresses "
+    "by add_peer_addresses"
+)
 
 
 def without_traceback(error: BaseException) -> BaseException:

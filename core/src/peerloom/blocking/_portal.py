@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, TypeVarTuple, overload
+from inspect import isawaitable, iscoroutine
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    get_args,
+    overload,
+)
 
 from ._entered import Entered
 from ._iterated import Iterated
@@ -30,6 +39,9 @@ class Portal:
     """
 
     def __init__(self, backend: Backend = "asyncio") -> None:
+        if backend not in get_args(Backend):
+            known = " or ".join(map(repr, get_args(Backend)))
+            raise ValueError(f"expected {known} as the backend, found {backend!r}")
         self._loop = LoopThread(backend)
 
     def __enter__(self) -> Self:
@@ -61,6 +73,10 @@ class Portal:
         Takes positional arguments; a lambda gives others. Raises what the function raises, and
         TimeoutError when `timeout` seconds have passed.
         """
+        if iscoroutine(function):
+            function.close()
+            name = function.__name__
+            raise TypeError(f"expected a function: write run({name}), not run({name}())")
         return self._loop.call(partial(_awaited, function, *args), timeout)
 
     def enter(

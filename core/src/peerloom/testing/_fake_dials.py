@@ -12,6 +12,7 @@ from peerloom._events import Dialing, OutgoingConnectionFailed
 from peerloom._isolation import Seam
 from peerloom._links import Role
 from peerloom._swarm import Refused
+from peerloom._swarm._errors import NO_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -101,7 +102,7 @@ class FakeDials:
                 return await self._try(peer, address)
             except (OSError, Refused) as error:
                 attempts.append((address, error))
-        raise DialFailed(peer, attempts, "" if attempts else "no address is known")
+        raise DialFailed(peer, attempts, "" if attempts else NO_ADDRESS)
 
     async def _try(self, peer: PeerId | None, address: Multiaddr) -> ConnectionInfo:
         reason = self._around.gate("dial", peer, address)
