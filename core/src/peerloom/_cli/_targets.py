@@ -40,9 +40,8 @@ def check_address(text: str) -> str:
 
 
 def _no_address(example: str, text: str, error: ValueError) -> typer.BadParameter:
-    return typer.BadParameter(
-        f"expected an address such as {example}, found {text!r} ({one_line(error)})"
-    )
+    why = f" ({one_line(error)})" if text.startswith("/") else ""
+    return typer.BadParameter(f"expected an address such as {example}, found {text!r}{why}")
 
 
 def refuse_own(node: Node, targets: Iterable[str]) -> None:
