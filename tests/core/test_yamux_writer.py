@@ -5,9 +5,10 @@ from __future__ import annotations
 import anyio
 from anyio.lowlevel import checkpoint
 
+from peerloom._muxers._taking_turns import TURN_SECONDS
 from peerloom._muxers._yamux_frames import WINDOW_UPDATE
 from peerloom._muxers._yamux_streams import LinkStreams
-from peerloom._muxers._yamux_writer import TURN_SECONDS, LinkWriter
+from peerloom._muxers._yamux_writer import LinkWriter
 
 from .yamux_tools import NullRecords, Pipe, deliver, frame, session
 

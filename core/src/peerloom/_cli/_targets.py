@@ -69,12 +69,14 @@ async def stay_connected(client: NetworkClient, target: str) -> None:
     except PeerloomError as error:
         tell(f"peerloom: --dial {target}: {one_line(error)}")
         if isinstance(error, DialFailed):
-            if error.peer is not None:
-                await _keep_trying(client, error.peer, target)
-            else:
-                tell(
-                    f"peerloom: --dial {target}: not tried again: it does not end in /p2p/<peer id>"
-                )
+            await _dial_later(client, error.peer, target)
+
+
+async def _dial_later(client: NetworkClient, peer: PeerId | None, target: str) -> None:
+    if peer is None:
+        tell(f"peerloom: --dial {target}: not tried again: it does not end in /p2p/<peer id>")
+    else:
+        await _keep_trying(client, peer, target)
 
 
 async def _keep_trying(client: NetworkClient, peer: PeerId, target: str) -> None:

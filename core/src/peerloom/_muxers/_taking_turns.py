@@ -7,6 +7,9 @@ from typing import Final
 from peerloom._links import MuxedStream
 
 CALLS_A_TURN: Final = 16
+# Of a link's reader or writer: a read of records with a byte each is a tenth of a second of work,
+# and the system takes what a hundred streams hold without a wait, tens of milliseconds of it.
+TURN_SECONDS: Final = 0.002
 
 
 class TakingTurns(MuxedStream):

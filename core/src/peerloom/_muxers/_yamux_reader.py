@@ -10,6 +10,8 @@ from anyio.lowlevel import checkpoint
 from peerloom._errors import MuxerViolation, RecordError
 from peerloom._links import MOST_READ_BYTES, LedPipe
 
+from ._taking_turns import TURN_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     from ._yamux_session import YamuxSession
 
-# A read of records with a byte each is a tenth of a second of work.
-TURN_SECONDS: Final = 0.002
 PIECES_A_LOOK: Final = 8  # at the clock
 
 

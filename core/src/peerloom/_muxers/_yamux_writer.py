@@ -9,6 +9,8 @@ from anyio.lowlevel import checkpoint
 from peerloom._links import EagerPipe
 from peerloom._wakeup import wakeup_kind
 
+from ._taking_turns import TURN_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from ._yamux_session import YamuxSession
     from ._yamux_streams import LinkStreams
 
-# The system takes what a hundred streams hold without a wait, tens of milliseconds of work.
-TURN_SECONDS: Final = 0.002
 # How long the writer waits for more: between a stream that comes in and what its handler says
 # stand the turns of who accepts it, of the event loop and of the handler.
 TURNS_TO_SPEAK: Final = 3
