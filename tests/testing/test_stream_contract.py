@@ -142,8 +142,35 @@ async def test_a_reset_is_no_clean_end(world: World, ctx: PluginContext) -> None
     stream = await world.ben_opens("/served/1")
     await stream.send(b"x")
 
-    with pytest.raises(StreamReset):
+    with pytest.raises(StreamReset, match=f"^stream /served/1 with {stream.peer}: reset"):
         await read(stream)
+    with pytest.raises(StreamReset, match=f"^stream /served/1 with {stream.peer}: reset"):
+        await stream.send(b"y")
+
+
+async def test_the_end_of_a_connection_names_each_of_its_streams(
+    world: World, ctx: PluginContext
+) -> None:
+    info = await dialled(world)
+    stream = await ctx.open_stream(world.ben, [ECHO])
+    await ctx.swarm.close_connection(info.id, "a test")
+
+    for use in (read(stream), stream.send(b"x"), stream.send_eof()):
+        with pytest.raises((LinkClosed, StreamReset), match=f"^stream {ECHO} with {world.ben}: "):
+            await use
+
+
+async def test_a_stream_that_this_side_has_closed_says_so(world: World, ctx: PluginContext) -> None:
+    await dialled(world)
+    stream = await ctx.open_stream(world.ben, [ECHO])
+    await stream.aclose()
+    await stream.aclose()
+
+    for use in (read(stream), stream.send(b"x")):
+        with pytest.raises(
+            anyio.ClosedResourceError, match=f"^stream {ECHO} with {world.ben}: this side has"
+        ):
+            await use
 
 
 async def reset_after_reading(stream: Stream) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.abc import ByteStream
 
-from ._errors import MalformedMessage, NegotiationFailed, ProtocolNotSupported
+from ._errors import MalformedMessage, NegotiationFailed, ProtocolNotSupported, of_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from ._links import MuxedStream
     from ._peer_id import PeerId
 
-_ENDINGS: Final = (anyio.BrokenResourceError, ProtocolNotSupported, NegotiationFailed)
+_ENDINGS: Final = (
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    ProtocolNotSupported,
+    NegotiationFailed,
+)
 
 
 def _forget(_reset: Callable[[], None]) -> None:
@@ -85,9 +90,8 @@ class Stream(ByteStream):
             self._read_ended = True
             self._finish_if_ended()
             raise
-        except _ENDINGS:
-            self._finished()
-            raise
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
 
     async def receive_exactly(self, nbytes: int) -> bytes:
         """So many bytes, never one more.
@@ -124,16 +128,18 @@ class Stream(ByteStream):
         """
         try:
             await self._muxed.send(item)  # type: ignore[arg-type]
-        except _ENDINGS:
-            self._finished()
-            raise
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
         except anyio.get_cancelled_exc_class():
             self.reset()
             raise
 
     async def send_eof(self) -> None:
         """End the writing half cleanly; reading goes on."""
-        await self._muxed.send_eof()
+        try:
+            await self._muxed.send_eof()
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
         self._write_ended = True
         self._finish_if_ended()
 
@@ -141,6 +147,8 @@ class Stream(ByteStream):
         """Close both halves; the other side sees a clean end of what was sent."""
         try:
             await self._muxed.aclose()
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
         finally:
             self._finished()
 
@@ -159,6 +167,12 @@ class Stream(ByteStream):
             await self.aclose()
         else:
             self.reset()
+
+    def _told(self, error: Exception) -> Exception:
+        """The error with the stream's name; one that this side has closed counts as before."""
+        if not isinstance(error, anyio.ClosedResourceError):
+            self._finished()
+        return of_stream(error, self.protocol, self.peer)
 
     def _finish_if_ended(self) -> None:
         if self._read_ended and self._write_ended:

@@ -179,4 +179,4 @@ class YamuxStream(TakingTurns):
         if reset is Reset.HERE:
             self._link.raise_if_ended()
         if reset is not None:
-            raise StreamReset(f"stream {self._state.id} was {reset.value}")
+            raise StreamReset(reset.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -13,7 +13,9 @@ from peerloom._errors import (
     DialFailed,
     LinkClosed,
     ListenFailed,
+    NegotiationFailed,
     StreamError,
+    of_stream,
 )
 from peerloom._events import (
     ProtocolsChanged,
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from ._connection import Connection
     from ._surroundings import Surroundings
     from ._upgrade import Upgrader
+
+_CANNOT_OPEN: Final = (StreamError, LinkClosed, NegotiationFailed)
 
 
 class Swarm:
@@ -254,7 +258,10 @@ class Swarm:
         chosen = self._pool.best(peer, allow_limited=allow_limited)
         if chosen is None or not self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
             return None
-        return chosen.open_now(protocols[0], self._refusal(peer, protocols[0]))
+        try:
+            return chosen.open_now(protocols[0], self._refusal(peer, protocols[0]))
+        except _CANNOT_OPEN as error:
+            raise of_stream(error, protocols[0], peer) from error.__cause__
 
     async def open_stream(
         self,
@@ -269,9 +276,12 @@ class Swarm:
         chosen = await self._connection_for(
             peer, allow_limited=allow_limited, connection_id=connection_id
         )
-        if self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
-            return await chosen.open_at_once(protocols[0], self._refusal(peer, protocols[0]))
-        return await chosen.open_stream(protocols)
+        try:
+            if self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
+                return await chosen.open_at_once(protocols[0], self._refusal(peer, protocols[0]))
+            return await chosen.open_stream(protocols)
+        except _CANNOT_OPEN as error:
+            raise of_stream(error, ", ".join(protocols), peer) from error.__cause__
 
     def _may_begin_at_once(
         self, chosen: Connection, protocols: Sequence[str], *, optimistic: bool
