@@ -156,6 +156,11 @@ class TestEvents:
             await bench.settle()
             assert [event async for event in events] == []
 
+    async def test_subscription_that_is_not_entered_says_how_it_is(self) -> None:
+        async with running() as bench:
+            with pytest.raises(RuntimeError, match="<Subscription to Said> is not entered yet"):
+                await anext(bench.client.events(Said))
+
     async def test_new_subscriber_of_listening_on_gets_the_present_addresses(self) -> None:
         async with running() as bench:
             for event in (
