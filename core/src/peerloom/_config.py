@@ -39,7 +39,10 @@ def at_least(least: float) -> Callable[[Any, Attribute[Any], Any], None]:
 
 
 def whole_at_least(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
-    """The same for a whole number, which True is not."""
+    """An attrs validator for a whole number with a lower bound; raises `ConfigError`.
+
+    True and False are no numbers to it.
+    """
 
     def check(_: object, attribute: Attribute[Any], value: int) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
