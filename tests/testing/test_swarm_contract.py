@@ -142,12 +142,16 @@ async def test_a_peer_given_as_text_is_told_from_one_that_is_not_there(
     text: Any = str(world.ben)
     await ctx.dial(world.ben, world.ben_addresses)
 
-    with pytest.raises(TypeError, match="expected a PeerId"):
-        await ctx.open_stream(text, [ECHO])
-    with pytest.raises(TypeError, match="expected a PeerId"):
-        await ctx.dial(text)
-    with pytest.raises(TypeError, match="expected a PeerId"):
-        ctx.connections(text)
+    for use in (
+        ctx.open_stream(text, [ECHO]),
+        ctx.dial(text),
+        ctx.swarm.disconnect(text, "a test"),
+    ):
+        with pytest.raises(TypeError, match="expected a PeerId"):
+            await use
+    for plain in (ctx.connections, ctx.swarm.protect, ctx.swarm.unprotect):
+        with pytest.raises(TypeError, match="expected a PeerId"):
+            plain(text)
 
 
 async def test_this_node_itself_cannot_be_dialled(ctx: PluginContext) -> None:

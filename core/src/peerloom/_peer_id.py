@@ -74,6 +74,12 @@ class PeerId:
         return self._multihash < other._multihash
 
 
+def check_peer(peer: object) -> None:
+    """Raise TypeError unless it is a `PeerId`: text equals none, and would seem not to be there."""
+    if not isinstance(peer, PeerId):
+        raise TypeError(f"expected a PeerId, found {peer!r}: PeerId.from_string reads one")
+
+
 @lru_cache(maxsize=1024)
 def _multihash_of(text: str) -> bytes:
     """To read one again and again would take a part of each call that names a peer by its text."""

@@ -21,6 +21,7 @@ from peerloom._events import (
     ProtocolsChanged,
 )
 from peerloom._links import MuxedLink, Role
+from peerloom._peer_id import check_peer
 
 from ._acquaintances import Acquaintances
 from ._arrivals import Arrivals
@@ -212,6 +213,8 @@ class Swarm:
 
     def connections(self, peer: PeerId | None = None) -> tuple[ConnectionInfo, ...]:
         """Established connections, to one peer or to all, oldest first."""
+        if peer is not None:
+            check_peer(peer)
         return self._pool.infos(peer)
 
     def round_trip_seconds(self, connection_id: int) -> float | None:
@@ -221,6 +224,7 @@ class Swarm:
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:
         """Close all connections to a peer; gives their number."""
+        check_peer(peer)
         return await self._pool.disconnect(peer, cause)
 
     async def close_connection(self, connection_id: int, cause: str) -> bool:
@@ -233,10 +237,12 @@ class Swarm:
 
     def protect(self, peer: PeerId) -> None:
         """Hold connections to this peer."""
+        check_peer(peer)
         self._keep_alive.protect(peer)
 
     def unprotect(self, peer: PeerId) -> bool:
         """Stop holding them; gives whether the peer was protected."""
+        check_peer(peer)
         return self._keep_alive.unprotect(peer)
 
     def close_idle(self) -> None:
@@ -255,6 +261,7 @@ class Swarm:
         optimistic: bool = False,
     ) -> Stream | None:
         """`open_stream` where nothing has to be waited for, which needs no task; else None."""
+        check_peer(peer)
         chosen = self._pool.best(peer, allow_limited=allow_limited)
         if chosen is None or not self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
             return None
@@ -273,6 +280,7 @@ class Swarm:
         optimistic: bool = False,
     ) -> Stream:
         """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        check_peer(peer)
         chosen = await self._connection_for(
             peer, allow_limited=allow_limited, connection_id=connection_id
         )
@@ -323,6 +331,8 @@ class Swarm:
         condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING,
     ) -> ConnectionInfo:
         """Connect; raises `DialFailed`. Concurrent dials to a peer share one result."""
+        if peer is not None:
+            check_peer(peer)
         if peer == self._local_peer:
             raise DialFailed(peer, (), "that is this node itself")
         return await self._dials.dial(peer, addresses, condition, self._pool.infos)
