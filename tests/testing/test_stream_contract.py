@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from array import array
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -171,6 +172,37 @@ async def test_a_stream_that_this_side_has_closed_says_so(world: World, ctx: Plu
             anyio.ClosedResourceError, match=f"^stream {ECHO} with {world.ben}: this side has"
         ):
             await use
+
+
+async def test_what_is_no_bytes_is_not_sent(world: World, ctx: PluginContext) -> None:
+    await dialled(world)
+    mistakes: tuple[Any, ...] = (5, True, "text", None)
+    async with await ctx.open_stream(world.ben, [ECHO]) as stream:
+        for mistake in mistakes:
+            with pytest.raises(TypeError, match="a bytes-like object is required, not"):
+                await stream.send(mistake)
+        await stream.send(array("I", [1]))  # type: ignore[arg-type]
+        assert await stream.receive_exactly(4) == array("I", [1]).tobytes()
+
+
+async def test_at_least_one_byte_is_asked_for(world: World, ctx: PluginContext) -> None:
+    await dialled(world)
+    async with await ctx.open_stream(world.ben, [ECHO]) as stream:
+        for mistake in (0, -1):
+            with pytest.raises(ValueError, match="ask for at least one byte"):
+                await stream.receive(mistake)
+
+
+async def test_protocols_that_are_no_sequence_of_ids_are_told(
+    world: World, ctx: PluginContext
+) -> None:
+    await dialled(world)
+    mistakes: tuple[Any, ...] = (ECHO, [], [[ECHO]], None)
+    for mistake in mistakes:
+        with pytest.raises(
+            TypeError, match=r"expected protocol ids, as in \['/echo/1\.0\.0'\], found"
+        ):
+            await ctx.open_stream(world.ben, mistake)
 
 
 async def reset_after_reading(stream: Stream) -> None:

@@ -81,6 +81,8 @@ class Stream(ByteStream):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes, at least one; see the class for how it ends."""
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes is {max_bytes}; ask for at least one byte")
         if self._early:
             chunk, self._early = self._early[:max_bytes], self._early[max_bytes:]
             return chunk
@@ -126,6 +128,8 @@ class Stream(ByteStream):
 
         Cancelled meanwhile, it resets the stream: an unknown part may have gone.
         """
+        if type(item) is not bytes:
+            item = memoryview(item).cast("B")  # a number would be so many zeros to `bytes`
         try:
             await self._muxed.send(item)  # type: ignore[arg-type]
         except _ENDINGS as error:

@@ -32,7 +32,7 @@ from ._keep_alive import KeepAlive
 from ._limits import ConnectionLimits
 from ._listeners import Listeners
 from ._pool import ConnectionPool
-from ._protocols import ProtocolTable
+from ._protocols import ProtocolTable, check_offer
 from ._record import Record
 from ._surroundings import Tasks
 from ._transport_table import TransportTable
@@ -262,6 +262,7 @@ class Swarm:
     ) -> Stream | None:
         """`open_stream` where nothing has to be waited for, which needs no task; else None."""
         check_peer(peer)
+        check_offer(protocols)
         chosen = self._pool.best(peer, allow_limited=allow_limited)
         if chosen is None or not self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
             return None
@@ -281,6 +282,7 @@ class Swarm:
     ) -> Stream:
         """Open a stream, dialling the peer unless connected or `connection_id` is given."""
         check_peer(peer)
+        check_offer(protocols)
         chosen = await self._connection_for(
             peer, allow_limited=allow_limited, connection_id=connection_id
         )

@@ -30,7 +30,7 @@ from peerloom._peer_id import check_peer
 from peerloom._stream import Stream
 from peerloom._swarm._external_addresses import ExternalAddresses
 from peerloom._swarm._keep_alive import KeepAlive
-from peerloom._swarm._protocols import ProtocolTable
+from peerloom._swarm._protocols import ProtocolTable, check_offer
 
 from ._fake_connections import FakeConnections
 from ._fake_dials import FakeDials
@@ -173,6 +173,7 @@ class FakeSwarm:
     ) -> Stream:
         """Open a stream, dialling the peer unless connected or `connection_id` is given."""
         check_peer(peer)
+        check_offer(protocols)
         info = await self._connection_for(peer, connection_id, allow_limited=allow_limited)
         await anyio.lowlevel.checkpoint()
         if self.failing:
