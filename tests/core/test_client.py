@@ -230,6 +230,20 @@ class TestVerbs:
         with pytest.raises(ValueError, match=r"such as /ip4/.*peer id; found 'localhost:80'"):
             await Bench().client.dial("localhost:80")
 
+    @pytest.mark.parametrize("mistake", ["127.0.0.1:2428", (ADDRESS,), 80, None])
+    async def test_say_what_an_address_looks_like(self, mistake: Any) -> None:
+        client = Bench().client
+        for verb in (client.listen_on, client.dial, client.add_external_address):
+            with pytest.raises(ValueError, match="expected an address such as"):
+                await verb(mistake)
+
+    async def test_say_where_the_peer_id_is_that_they_want(self) -> None:
+        with pytest.raises(ValueError, match="not a peer id, but an address: dial it"):
+            await Bench().client.ping(f"{ADDRESS}/p2p/{ALICE}")
+        mistake: Any = ADDRESS
+        with pytest.raises(TypeError, match="expected a peer id, found <Multiaddr"):
+            await Bench().client.ping(mistake)
+
     async def test_refuse_an_address_of_somebody_else(self) -> None:
         with pytest.raises(ValueError, match="not of"):
             await Bench().client.dial(ALICE, [f"{ADDRESS}/p2p/{BOB}"])

@@ -260,7 +260,7 @@ async def test_listening_begins_and_ends(world: World, ctx: PluginContext) -> No
 async def test_an_address_that_no_transport_handles_cannot_be_listened_on(
     ctx: PluginContext,
 ) -> None:
-    with pytest.raises(ListenFailed, match="no transport"):
+    with pytest.raises(ListenFailed, match=r"no transport of .*/quic-v1$"):
         await ctx.swarm.listen_on(Multiaddr("/unix/tmp"))
 
 

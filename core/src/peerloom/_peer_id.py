@@ -35,6 +35,12 @@ class PeerId:
     @classmethod
     def from_string(cls, text: str) -> PeerId:
         """Read the base58btc or the CIDv1 form; raises ValueError on anything else."""
+        if not isinstance(text, str):
+            raise TypeError(f"expected a peer id, found {text!r}")
+        if text.startswith("/"):
+            raise ValueError(
+                f"{text!r} is not a peer id, but an address: dial it; the connection has the peer"
+            )
         try:
             return cls(_multihash_of(text))
         except ValueError as error:

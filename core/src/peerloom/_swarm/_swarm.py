@@ -27,6 +27,7 @@ from ._acquaintances import Acquaintances
 from ._arrivals import Arrivals
 from ._dialer import Dialer
 from ._dials import Dials
+from ._errors import NOT_HANDLED
 from ._external_addresses import ExternalAddresses
 from ._keep_alive import KeepAlive
 from ._limits import ConnectionLimits
@@ -185,7 +186,7 @@ class Swarm:
         """Listen; gives the listener's number, raises `ListenFailed`."""
         found = self._transports.find_with_owner(split_peer(address)[0])
         if found is None:
-            raise ListenFailed(address, "no transport of this node handles such an address")
+            raise ListenFailed(address, NOT_HANDLED)
         owner, transport = found
         return await self._listeners.start(self._tasks.running, owner, transport, address)
 

@@ -28,6 +28,7 @@ from peerloom._isolation import Seam
 from peerloom._links import Role
 from peerloom._peer_id import check_peer
 from peerloom._stream import Stream
+from peerloom._swarm._errors import NOT_HANDLED
 from peerloom._swarm._external_addresses import ExternalAddresses
 from peerloom._swarm._keep_alive import KeepAlive
 from peerloom._swarm._protocols import ProtocolTable, check_offer
@@ -208,7 +209,7 @@ class FakeSwarm:
         if self.failing:
             raise ListenFailed(bare, "the fake swarm is failing")
         if components(bare)[0][0] not in _LISTENABLE:
-            raise ListenFailed(bare, "no transport of this node handles such an address")
+            raise ListenFailed(bare, NOT_HANDLED)
         number = next(self._numbers)
         self._listeners[number] = Multiaddr(
             str(bare).replace("/tcp/0", f"/tcp/{next(self._ports)}")
