@@ -20,7 +20,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from peerloom import NetworkConfig, Node
+from peerloom import NetworkConfig, Node, PeerloomError
 from peerloom_stream import Streams
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def send(stream: Stream, path: Path, header: dict[str, str]) -> None:
             while chunk := await file.read(CHUNK_BYTES):
                 await stream.send(chunk)
         print("sent to", stream.peer)
-    except anyio.BrokenResourceError as error:
+    except PeerloomError as error:
         print(f"{stream.peer} has gone: {error}")
 
 

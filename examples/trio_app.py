@@ -9,7 +9,7 @@ peer knows as well that nobody listens any more.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -60,7 +60,8 @@ async def running(oracle: Oracle) -> AsyncGenerator[Multiaddr]:
 async def answer(callers: IncomingStreams[FramedStream], oracle: Oracle) -> None:
     """Let the oracle have every stream."""
     async for stream in callers:
-        await oracle(stream)
+        with suppress(PeerloomError):  # who hangs up spoils it for nobody else
+            await oracle(stream)
 
 
 async def first_answer(node: Node, peers: Sequence[PeerId]) -> bytes:

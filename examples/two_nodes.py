@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from peerloom import IdentifyReceived, NetworkConfig, Node, PeerConnected, PeerDisconnected
+from peerloom import (
+    IdentifyReceived,
+    NetworkConfig,
+    Node,
+    PeerConnected,
+    PeerDisconnected,
+    PeerloomError,
+)
 from peerloom_stream import Streams
 
 if TYPE_CHECKING:
@@ -43,7 +50,7 @@ async def serve(node: Node, *, task_status: TaskStatus[None] = anyio.TASK_STATUS
     async with Streams(node.client).accept_bytes(UPPER) as visitors:
         task_status.started()  # from here on nobody is turned away
         async for stream in visitors:
-            with suppress(anyio.BrokenResourceError):  # who hangs up spoils it for nobody else
+            with suppress(PeerloomError):  # who hangs up spoils it for nobody else
                 async with stream:
                     async for chunk in stream:
                         await stream.send(chunk.upper())

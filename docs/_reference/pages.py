@@ -6,6 +6,7 @@ from functools import partial
 from inspect import getdoc, isclass, isfunction
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from docs._reference.constants import written_below
 from docs._reference.docstrings import markdown, parse
 from docs._reference.names import (
     CORE,
@@ -112,7 +113,7 @@ def _lines(entries: Iterable[Entry], note: Callable[[Entry], str] = lambda _: ""
         yield from _heading(entry.target, entry.name)
         offered = ", ".join(entry.packages) if entry.is_exported else "not exported"
         yield from (f"*{offered}*", "", _code(_made(entry)), "")
-        document = parse(_own_doc(entry.thing))
+        document = parse(own_doc(entry))
         yield from (markdown(document.prose, targets()), "")
         if remark := note(entry):
             yield from (remark, "")
@@ -142,13 +143,15 @@ def _made(entry: Entry) -> str:
     return entry.name if callable(entry.thing) else f"{entry.name} = {value_text(entry.thing)}"
 
 
-def _own_doc(thing: Any) -> str | None:
-    """A class's own docstring; a constant has none of its own."""
-    if isclass(thing):
-        return thing.__doc__
-    if option := _option_of(thing):
+def own_doc(entry: Entry) -> str | None:
+    """A class's or a function's docstring, an option's help, or what stands below a constant."""
+    if isclass(entry.thing):
+        return entry.thing.__doc__
+    if option := _option_of(entry.thing):
         return str(option.help)
-    return getdoc(thing) if callable(thing) else None
+    if isfunction(entry.thing):
+        return getdoc(entry.thing)
+    return written_below(entry.packages[0]).get(entry.name)
 
 
 def _option_of(thing: Any) -> Any:
@@ -180,7 +183,7 @@ def _items(items: Mapping[str, str]) -> Iterator[str]:
 def _members(thing: Any) -> Iterator[str]:
     if not isclass(thing) or not thing.__module__.startswith("peerloom"):
         return
-    for name, value in vars(thing).items():
+    for name, value in _named_in(thing):
         function = getattr(value, "__func__", value)
         if name.startswith("_"):
             continue
@@ -188,6 +191,13 @@ def _members(thing: Any) -> Iterator[str]:
             yield from _member(name, value.__doc__)
         elif isfunction(function) and getdoc(getattr(thing, name)):
             yield from _member(of_callable(name, function), getdoc(getattr(thing, name)))
+
+
+def _named_in(thing: type) -> Iterator[tuple[str, Any]]:
+    """What a class has, and what it has from bases that nobody else sees."""
+    private = [base for base in thing.__mro__[1:] if base.__name__.startswith("_")]
+    for one in (thing, *private):
+        yield from vars(one).items()
 
 
 def _member(shown: str, doc: str | None) -> Iterator[str]:

@@ -45,6 +45,17 @@ def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     assert f"{command} [OPTIONS]" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"), [("ping", " ADDRESS"), ("hooks", " [HOOK]"), ("chat", " TOPIC")]
+)
+def test_the_usage_names_arguments_as_they_are_typed(
+    tmp_path: Path, command: str, arguments: str
+) -> None:
+    done = peerloom(tmp_path, command, "--help")
+    assert done.stdout.splitlines()[0] == f"Usage: peerloom {command} [OPTIONS]{arguments}"
+    assert " range>" not in done.stdout
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("plugins",), ("receive", "--help")])
 def test_what_only_tells_imports_little(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = peerloom(tmp_path, *arguments, env={"PYTHONPROFILEIMPORTTIME": "1"})

@@ -100,7 +100,8 @@ def test_what_is_published_is_printed_by_who_is_subscribed(
         text = peerloom(tmp_path / "pub", "pub", "news", *to, *backend, input="three\n")
         assert text.returncode == 0, text.stderr
         assert sub.end() == 0
-    assert sub.said == ["one\N{REPLACEMENT CHARACTER}two", "three"]
+    who = peerloom(tmp_path / "pub", "id").stdout.strip()[-8:]
+    assert sub.said == [f"{who}: one\N{REPLACEMENT CHARACTER}two", f"{who}: three"]
 
 
 @backends
@@ -147,7 +148,7 @@ def test_what_is_published_over_a_slow_link_is_sent_before_the_command_ends(
         done = peerloom(tmp_path / "pub", "pub", "news", *to, *backend, input="\n".join(lines))
         assert done.returncode == 0, done.stderr
         assert sub.end() == 0
-    assert sub.said == lines
+    assert [line.partition(": ")[2] for line in sub.said] == lines
 
 
 @backends
@@ -222,7 +223,7 @@ def test_a_line_that_is_too_large_is_told_and_the_rest_is_published(tmp_path: Pa
         assert told.startswith("line 2 is not published: a message of 2")
         assert sum_ == "peerloom: not published: 1 of 3 lines"
         assert sub.end() == 0
-    assert sub.said == ["one", "three"]
+    assert [line.partition(": ")[2] for line in sub.said] == ["one", "three"]
 
 
 @backends

@@ -189,16 +189,10 @@ def test_a_manager_that_has_ended_by_itself_swallows_nothing(node: Node) -> None
 
 def test_run_takes_plain_functions_and_time_limits(node: Node) -> None:
     assert node.run(current_thread) is not current_thread()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"^sleep_forever\(\) took longer .*: allow more"):
         node.run(anyio.sleep_forever, timeout=0.01)
     with pytest.raises(ZeroDivisionError):
         node.run(lambda: 1 // 0)
-
-
-def test_run_given_a_coroutine_says_that_it_takes_the_function(node: Node) -> None:
-    mistaken: Any = anyio.sleep_forever()
-    with pytest.raises(TypeError, match=r"write run\(sleep_forever\), not run\("):
-        node.run(mistaken)
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
@@ -256,7 +250,7 @@ def test_the_loops_own_thread_is_told_not_to_wait_for_itself(node: Node) -> None
     async def mistaken() -> None:
         node.client.peers()
 
-    with pytest.raises(RuntimeError, match="await the async client"):
+    with pytest.raises(RuntimeError, match=r"node\.async_client in place of node\.client"):
         node.run(mistaken)
 
 

@@ -8,7 +8,9 @@ import anyio
 import pytest
 from multiaddr import Multiaddr
 
+from peerloom import Node
 from peerloom._commands import (
+    AddPeerAddresses,
     Connections,
     Dial,
     DialCondition,
@@ -16,8 +18,10 @@ from peerloom._commands import (
     FindPeer,
     ListenOn,
     OpenStream,
+    Perf,
     Ping,
     Protect,
+    Unprotect,
 )
 from peerloom._errors import NoHandler
 from peerloom._events import (
@@ -29,7 +33,7 @@ from peerloom._events import (
 )
 from peerloom._subscriptions import PATIENT_BOUND, QUEUE_BOUND
 from peerloom.testing import until
-from peerloom_stream import AcceptBytes
+from peerloom_stream import AcceptBytes, OpenFramedStream
 from tests.core.plugin_kit import (
     ALICE,
     BOB,
@@ -42,6 +46,7 @@ from tests.core.plugin_kit import (
 )
 
 ADDRESS = Multiaddr("/ip4/127.0.0.1/tcp/2428")
+TEXT: Any = str(ALICE)
 OTHER = Multiaddr("/ip4/127.0.0.1/tcp/2429")
 
 
@@ -156,6 +161,11 @@ class TestEvents:
             await bench.settle()
             assert [event async for event in events] == []
 
+    async def test_subscription_that_is_not_entered_says_how_it_is(self) -> None:
+        async with running() as bench:
+            with pytest.raises(RuntimeError, match="<Subscription to Said> is not entered yet"):
+                await anext(bench.client.events(Said))
+
     async def test_new_subscriber_of_listening_on_gets_the_present_addresses(self) -> None:
         async with running() as bench:
             for event in (
@@ -220,6 +230,43 @@ class TestVerbs:
         with pytest.raises(ValueError, match=r"such as /ip4/.*peer id; found 'localhost:80'"):
             await Bench().client.dial("localhost:80")
 
+    @pytest.mark.parametrize("mistake", ["127.0.0.1:2428", (ADDRESS,), 80, None])
+    async def test_say_what_an_address_looks_like(self, mistake: Any) -> None:
+        client = Bench().client
+        for verb in (client.listen_on, client.dial, client.add_external_address):
+            with pytest.raises(ValueError, match="expected an address such as"):
+                await verb(mistake)
+
+    async def test_say_where_the_peer_id_is_that_they_want(self) -> None:
+        with pytest.raises(ValueError, match="not a peer id, but an address: dial it"):
+            await Bench().client.ping(f"{ADDRESS}/p2p/{ALICE}")
+        mistake: Any = ADDRESS
+        with pytest.raises(TypeError, match="expected a peer id, found <Multiaddr"):
+            await Bench().client.ping(mistake)
+
     async def test_refuse_an_address_of_somebody_else(self) -> None:
         with pytest.raises(ValueError, match="not of"):
             await Bench().client.dial(ALICE, [f"{ADDRESS}/p2p/{BOB}"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Dial(TEXT),
+        Disconnect(TEXT),
+        OpenStream(TEXT, ("/x/1",)),
+        Connections(TEXT),
+        Protect(TEXT),
+        Unprotect(TEXT),
+        AddPeerAddresses(TEXT, (ADDRESS,)),
+        Ping(TEXT),
+        Perf(TEXT),
+        OpenFramedStream(TEXT, "/x/1"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+async def test_a_command_for_a_peer_given_as_text_says_how_to_read_it(command: Any) -> None:
+    async with Node() as node:
+        with pytest.raises(TypeError, match="expected a PeerId"):
+            await node.client.call(command)
+        assert not (await node.client.status())["plugins"]["discovery"]["report"]["peers_protected"]

@@ -35,7 +35,7 @@ def test_addresses_are_taken_as_text_or_multiaddr() -> None:
     ("arguments", "text"),
     [
         ({"listen": HERE}, "expected a list"),
-        ({"listen": ["/ip4/1.2.3.4/tcp/99999"]}, "is not an address"),
+        ({"listen": ["/ip4/1.2.3.4/tcp/99999"]}, "expected an address such as"),
         ({"listen": [""]}, "empty"),
         ({"listen": [f"{HERE}/p2p/{PEER}"]}, "must not end in"),
         ({"bootstrap": [HERE]}, "must end in /p2p/<peer id>"),

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from multiaddr import Multiaddr
 
+from peerloom import Node
 from peerloom._errors import ListenFailed
 from peerloom._links import DialOptions, RawLink
 from peerloom._transports import MemoryNetwork, MemoryTransport, TcpTransport
@@ -85,8 +86,17 @@ async def test_a_refused_tcp_dial_says_so() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = Multiaddr(f"/ip4/127.0.0.1/tcp/{taken.getsockname()[1]}")
-        with pytest.raises(OSError, match="ECONNREFUSED"):
+        with pytest.raises(OSError, match="nobody listens there"):
             await TcpTransport().dial(address, DialOptions())
+
+
+@pytest.mark.parametrize("address", ["/ip4/192.0.2.77/tcp/0", "/ip4/192.0.2.77/udp/0/quic-v1"])
+async def test_an_address_of_another_machine_is_told_with_what_stands_for_this_one(
+    address: str,
+) -> None:
+    async with Node() as node:
+        with pytest.raises(ListenFailed, match="this machine has no such address; /ip4"):
+            await node.client.listen_on(address)
 
 
 async def test_closing_a_tcp_listener_ends_a_waiting_accept() -> None:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from enum import Enum
 from functools import cache
-from inspect import isclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +22,7 @@ from docs._reference.names import (
     sections,
     settings_of,
 )
-from docs._reference.pages import PAGES
+from docs._reference.pages import PAGES, own_doc
 from peerloom import NetworkConfig, load_config
 from tests.packaging.tree import ROOT
 
@@ -58,7 +57,13 @@ def test_everything_public_has_an_entry_and_says_what_it_is(entry: Entry) -> Non
     page = _page(kind_of(entry))
 
     assert page.count(f"\n({entry.target})=\n") + page.startswith(f"({entry.target})=\n") == 1
-    assert not isclass(entry.thing) or entry.thing.__doc__
+    assert own_doc(entry), f"write a docstring, below it if it is a constant: {entry.name}"
+
+
+def test_what_a_private_base_gives_is_told_of_the_public_class() -> None:
+    counter = _page("names").split("## `Counter`\n")[1].split("\n## ")[0]
+
+    assert "`value(**labels: object) -> float`" in counter
 
 
 def test_the_tree_of_errors_names_each_with_its_base() -> None:

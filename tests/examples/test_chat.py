@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from examples.chat import Chat
+from examples.chat import CHAT, Chat
 from peerloom import Multiaddr, NetworkConfig, Node
+from peerloom_stream import Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -68,3 +69,17 @@ async def test_all_read_what_one_says_and_what_was_said_last() -> None:
         heard += [await ann.reads()]
 
     assert heard == ["Cleo: hello[2J"] * 2 + ["Ann: welcome"] * 2 + ["Cleo: goodbye"]
+
+
+async def test_who_sends_nonsense_or_hangs_up_spoils_the_chat_for_nobody_else() -> None:
+    async with person("Ann") as ann, Node() as foe:
+        there = (await foe.client.dial(ann.address)).peer
+        for last_words in (b"\xff" * 64, b"\x00"):  # a frame of 4 GiB; one that is cut short
+            async with await Streams(foe.client).open_bytes(there, CHAT) as stream:
+                await stream.send(last_words)
+        (await Streams(foe.client).open_bytes(there, CHAT)).reset()
+        async with person("Ben", ann.address) as ben:
+            ben.says("still there?")
+            assert await ann.reads() == "Ben: still there?"
+            ann.says("yes")
+            assert await ben.reads() == "Ann: yes"

@@ -10,12 +10,15 @@ import anyio
 import pytest
 
 from examples import file_transfer
-from examples.file_transfer import fetch, file_name, offer
+from examples.file_transfer import FILE, fetch, file_name, offer
 from peerloom import NetworkConfig, Node
+from peerloom_stream import Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from peerloom import Stream
 
 CONTENT = random.Random(1).randbytes(3_000_000)  # several chunks, not a whole number of them
 
@@ -60,6 +63,28 @@ async def test_of_a_file_that_changed_meanwhile_nothing_is_left(
             await fetch(other, one.addresses[0], folder)
 
     assert [path async for path in anyio.Path(folder).iterdir()] == []
+
+
+async def test_who_hangs_up_or_is_cut_off_ends_the_offer_for_nobody_else(
+    picture: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with offering(picture) as (one, other):
+        (await _begun(one, other)).reset()
+        await _begun(one, other)
+        await one.client.disconnect(other.peer_id)
+        fetched = await fetch(other, one.addresses[0], folder)
+
+    assert await anyio.Path(fetched).read_bytes() == CONTENT
+    assert capsys.readouterr().out.count(f"{other.peer_id} has gone: stream {FILE} with") == 2
+
+
+async def _begun(one: Node, other: Node) -> Stream:
+    """A stream on which much is still to come."""
+    peer = (await other.client.dial(one.addresses[0])).peer
+    stream = await Streams(other.client).open_bytes(peer, FILE)
+    with anyio.fail_after(20):
+        await stream.receive()
+    return stream
 
 
 @pytest.mark.parametrize("told", ["", ".", "..", "../up", "a/b", "/etc/passwd"])

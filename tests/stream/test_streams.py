@@ -281,11 +281,14 @@ async def test_frame_over_8_mib_is_refused_before_it_arrives_and_the_stream_is_r
             await stream.receive()
 
 
-async def test_message_over_8_mib_is_not_sent_and_the_stream_goes_on() -> None:
+async def test_what_is_no_message_or_over_8_mib_is_not_sent_and_the_stream_goes_on() -> None:
+    text: Any = "text"
     async with connected() as (one, other), Streams(other.client).accept(PROTOCOL) as incoming:
         stream = await Streams(one.client).open(other.peer_id, PROTOCOL)
         with pytest.raises(ValueError, match="8388609 bytes"):
             await stream.send(bytes(MAX_FRAME_BYTES + 1))
+        with pytest.raises(TypeError, match=r"found 'text': text becomes some by encode\(\)"):
+            await stream.send(text)
         await stream.send(b"still here")
 
         assert await (await incoming.receive()).receive() == Message(b"still here")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from array import array
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -142,8 +143,66 @@ async def test_a_reset_is_no_clean_end(world: World, ctx: PluginContext) -> None
     stream = await world.ben_opens("/served/1")
     await stream.send(b"x")
 
-    with pytest.raises(StreamReset):
+    with pytest.raises(StreamReset, match=f"^stream /served/1 with {stream.peer}: reset"):
         await read(stream)
+    with pytest.raises(StreamReset, match=f"^stream /served/1 with {stream.peer}: reset"):
+        await stream.send(b"y")
+
+
+async def test_the_end_of_a_connection_names_each_of_its_streams(
+    world: World, ctx: PluginContext
+) -> None:
+    info = await dialled(world)
+    stream = await ctx.open_stream(world.ben, [ECHO])
+    await ctx.swarm.close_connection(info.id, "a test")
+
+    for use in (read(stream), stream.send(b"x"), stream.send_eof()):
+        with pytest.raises((LinkClosed, StreamReset), match=f"^stream {ECHO} with {world.ben}: "):
+            await use
+
+
+async def test_a_stream_that_this_side_has_closed_says_so(world: World, ctx: PluginContext) -> None:
+    await dialled(world)
+    stream = await ctx.open_stream(world.ben, [ECHO])
+    await stream.aclose()
+    await stream.aclose()
+
+    for use in (read(stream), stream.send(b"x")):
+        with pytest.raises(
+            anyio.ClosedResourceError, match=f"^stream {ECHO} with {world.ben}: this side has"
+        ):
+            await use
+
+
+async def test_what_is_no_bytes_is_not_sent(world: World, ctx: PluginContext) -> None:
+    await dialled(world)
+    mistakes: tuple[Any, ...] = (5, True, "text", None)
+    async with await ctx.open_stream(world.ben, [ECHO]) as stream:
+        for mistake in mistakes:
+            with pytest.raises(TypeError, match="a bytes-like object is required, not"):
+                await stream.send(mistake)
+        await stream.send(array("I", [1]))  # type: ignore[arg-type]
+        assert await stream.receive_exactly(4) == array("I", [1]).tobytes()
+
+
+async def test_at_least_one_byte_is_asked_for(world: World, ctx: PluginContext) -> None:
+    await dialled(world)
+    async with await ctx.open_stream(world.ben, [ECHO]) as stream:
+        for mistake in (0, -1):
+            with pytest.raises(ValueError, match="ask for at least one byte"):
+                await stream.receive(mistake)
+
+
+async def test_protocols_that_are_no_sequence_of_ids_are_told(
+    world: World, ctx: PluginContext
+) -> None:
+    await dialled(world)
+    mistakes: tuple[Any, ...] = (ECHO, [], [[ECHO]], None)
+    for mistake in mistakes:
+        with pytest.raises(
+            TypeError, match=r"expected protocol ids, as in \['/echo/1\.0\.0'\], found"
+        ):
+            await ctx.open_stream(world.ben, mistake)
 
 
 async def reset_after_reading(stream: Stream) -> None:

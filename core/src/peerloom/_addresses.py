@@ -29,6 +29,17 @@ _UDP: Final = b"\x91\x02"
 _QUIC_V1: Final = b"\xcd\x03"
 
 
+def read_address(address: Multiaddr | str) -> Multiaddr:
+    """What somebody gave as an address; raises ValueError unless it is one, with an example."""
+    try:
+        return Multiaddr(address)
+    except (ValueError, TypeError) as error:
+        why = f" ({error})" if isinstance(address, str) and address.startswith("/") else ""
+        raise ValueError(
+            f"expected an address such as /ip4/127.0.0.1/tcp/2428, found {address!r}{why}"
+        ) from error
+
+
 @lru_cache(maxsize=CACHED_ADDRESSES)
 def components(address: Multiaddr) -> tuple[tuple[str, str], ...]:
     """Each protocol's name with its value, as in ``(("ip4", "127.0.0.1"), ("tcp", "80"))``."""

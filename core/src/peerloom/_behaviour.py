@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from ._stream import Stream
 
 GateStage = Literal["dial", "accept", "connected"]
+"""When `peerloom_gate` is asked.
+
+- ``dial``: before an address is dialled; the peer is None if only an address was named;
+- ``accept``: when somebody has connected, of whom nothing is known yet: the peer is None;
+- ``connected``: when either side has proven who it is, before the connection is used.
+"""
 
 
 @frozen

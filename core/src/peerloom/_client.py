@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import anyio
 from multiaddr import Multiaddr
 
-from ._addresses import split_peer
+from ._addresses import read_address, split_peer
 from ._calls import Call
 from ._commands import (
     AddExternalAddress,
@@ -114,7 +114,7 @@ class NetworkClient:
 
     async def listen_on(self, address: AnyAddress) -> int:
         """Listen; gives the listener's number, raises `ListenFailed`."""
-        return await self.call(ListenOn(Multiaddr(address)))
+        return await self.call(ListenOn(read_address(address)))
 
     async def stop_listening(self, listener_id: int) -> bool:
         """Close a listener; gives whether it was there."""
@@ -172,11 +172,11 @@ class NetworkClient:
 
     async def add_external_address(self, address: AnyAddress) -> None:
         """Confirm by hand that this node can be reached at an address."""
-        await self.call(AddExternalAddress(Multiaddr(address)))
+        await self.call(AddExternalAddress(read_address(address)))
 
     async def remove_external_address(self, address: AnyAddress) -> bool:
         """Take back a confirmed external address; gives whether it was there."""
-        return await self.call(RemoveExternalAddress(Multiaddr(address)))
+        return await self.call(RemoveExternalAddress(read_address(address)))
 
     async def add_peer_addresses(self, peer: AnyPeer, addresses: Sequence[AnyAddress]) -> None:
         """Put addresses of a peer into the address book."""
@@ -213,7 +213,7 @@ def _target(target: AnyPeer | Multiaddr) -> tuple[PeerId | None, tuple[Multiaddr
         return target, ()
     if isinstance(target, str) and not target.startswith("/"):
         return _peer_instead_of_address(target), ()
-    address, peer = split_peer(Multiaddr(target))
+    address, peer = split_peer(read_address(target))
     return peer, (address,) if address.to_bytes() else ()
 
 
@@ -228,7 +228,7 @@ def _peer_instead_of_address(text: str) -> PeerId:
 
 def _address_for(peer: PeerId | None, address: AnyAddress) -> Multiaddr:
     """The address without the peer id that may stand at its end."""
-    stripped, named = split_peer(Multiaddr(address))
+    stripped, named = split_peer(read_address(address))
     if named is not None and named != peer:
         raise ValueError(f"{address} is an address of {named}, not of {peer}")
     return stripped

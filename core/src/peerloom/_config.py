@@ -13,7 +13,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 from multiaddr import Multiaddr
 
-from ._addresses import split_peer
+from ._addresses import read_address, split_peer
 from ._config_values import check_config_class
 from ._errors import ConfigError
 from ._libp2p import KeyPair
@@ -39,7 +39,10 @@ def at_least(least: float) -> Callable[[Any, Attribute[Any], Any], None]:
 
 
 def whole_at_least(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
-    """The same for a whole number, which True is not."""
+    """An attrs validator for a whole number with a lower bound; raises `ConfigError`.
+
+    True and False are no numbers to it.
+    """
 
     def check(_: object, attribute: Attribute[Any], value: int) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -79,9 +82,9 @@ def _names(values: Iterable[str]) -> tuple[str, ...]:
 
 def _address(value: str | Multiaddr) -> Multiaddr:
     try:
-        address = Multiaddr(value)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{value!r} is not an address: {error}") from None
+        address = read_address(value)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     if not address.to_bytes():
         raise ConfigError("an address is empty; write one such as /ip4/127.0.0.1/tcp/2428")
     return address

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from attrs import frozen
 
 from ._commands import DialCondition
-from ._peer_id import PeerId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from ._events import Event
     from ._libp2p import KeyPair
     from ._metrics import Metrics, PluginMetrics
+    from ._peer_id import PeerId
     from ._runtime import Runtime
     from ._store import Store, StoreNamespace
     from ._stream import Stream
@@ -135,7 +135,6 @@ class PluginContext:
 
     def connections(self, peer: PeerId | None = None) -> tuple[ConnectionInfo, ...]:
         """Established connections, to one peer or to all, oldest first."""
-        _check_peer(peer)
         return self.swarm.connections(peer)
 
     async def open_stream(
@@ -151,7 +150,6 @@ class PluginContext:
 
         See `NetworkClient.open_stream` for `optimistic`.
         """
-        _check_peer(peer)
         return await self.swarm.open_stream(
             peer,
             protocols,
@@ -167,15 +165,8 @@ class PluginContext:
         condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING,
     ) -> ConnectionInfo:
         """Connect; raises `DialFailed`. Concurrent dials to a peer share one result."""
-        _check_peer(peer)
         return await self.swarm.dial(peer, addresses, condition)
 
     def store(self, namespace: str) -> StoreNamespace:
         """What the plugin keeps under that name over restarts; other plugins do not see it."""
         return self._services.store.namespace(f"{self.name}.{namespace}")
-
-
-def _check_peer(peer: object) -> None:
-    """Text equals no peer id, so that a peer given as text would seem not to be there."""
-    if peer is not None and not isinstance(peer, PeerId):
-        raise TypeError(f"expected a PeerId, found {peer!r}: PeerId.from_string reads one")

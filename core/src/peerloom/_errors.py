@@ -33,7 +33,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -216,6 +216,23 @@ class RecordError(RemoteProtocolError):
 
 class MalformedMessage(RemoteProtocolError):
     """A message of the other side cannot be decoded, or is longer than its bound."""
+
+
+_NAMELESS: Final = {
+    StreamReset,
+    StreamLimitReached,
+    LinkClosed,
+    NegotiationFailed,
+    anyio.ClosedResourceError,
+}
+
+
+def of_stream(error: Exception, protocols: str, peer: PeerId) -> Exception:
+    """What is raised below a stream, where neither is known, as an error that names them."""
+    if type(error) not in _NAMELESS:
+        return error
+    what = str(error) or "this side has closed it, or has ended its own half"
+    return type(error)(f"stream {protocols} with {peer}: {what}")
 
 
 def describe(error: BaseException) -> str:

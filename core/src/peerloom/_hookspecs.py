@@ -24,9 +24,22 @@ PROJECT: Final = "peerloom"
 ENTRY_POINT_GROUP: Final = "peerloom.plugins"
 
 API_LEVEL: Final = 1
+"""The level of the plugin interface that this version has.
+
+`PluginInfo` says which one a plugin was written for. It grows when plugins must change: one that
+asks for a higher level, or for one that is no longer supported, is listed as broken, and the node
+starts without it.
+"""
+
 OLDEST_API_LEVEL: Final = 1
 
 hookimpl: Final = pluggy.HookimplMarker(PROJECT)
+"""Marks a method of a plugin as one of the `Hooks`: write ``@hookimpl`` above it.
+
+What is not marked is never called. ``@hookimpl(wrapper=True)`` is for `peerloom_dispatch`: the
+method yields once, and everybody else's part runs there.
+"""
+
 _hookspec = pluggy.HookspecMarker(PROJECT)
 
 

@@ -214,6 +214,7 @@ class PendingLink(ABC):
 
 
 IncomingLink = RawLink | PendingLink | MuxedLink
+"""What a `Listener` accepts."""
 
 
 class Listener(ABC):

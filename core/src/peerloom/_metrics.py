@@ -33,7 +33,7 @@ class _Metric:
         self._values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
 
     def value(self, **labels: object) -> float:
-        """What stands at these labels."""
+        """What the series of these labels is at; 0 where there is none yet."""
         return self._values.get(self._key(labels), 0.0)
 
     def samples(self) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -61,7 +61,7 @@ class _Metric:
 
 
 class Counter(_Metric):
-    """A number that only grows."""
+    """A number that only grows; `PluginMetrics` makes it."""
 
     kind: Kind = "counter"
 
@@ -72,7 +72,7 @@ class Counter(_Metric):
 
 
 class Gauge(_Metric):
-    """A number that goes up and down."""
+    """A number that goes up and down; `PluginMetrics` makes it."""
 
     kind: Kind = "gauge"
 

@@ -35,6 +35,12 @@ class PeerId:
     @classmethod
     def from_string(cls, text: str) -> PeerId:
         """Read the base58btc or the CIDv1 form; raises ValueError on anything else."""
+        if not isinstance(text, str):
+            raise TypeError(f"expected a peer id, found {text!r}")
+        if text.startswith("/"):
+            raise ValueError(
+                f"{text!r} is not a peer id, but an address: dial it; the connection has the peer"
+            )
         try:
             return cls(_multihash_of(text))
         except ValueError as error:
@@ -72,6 +78,12 @@ class PeerId:
 
     def __lt__(self, other: PeerId) -> bool:
         return self._multihash < other._multihash
+
+
+def check_peer(peer: object) -> None:
+    """Raise TypeError unless it is a `PeerId`: text equals none, and would seem not to be there."""
+    if not isinstance(peer, PeerId):
+        raise TypeError(f"expected a PeerId, found {peer!r}: PeerId.from_string reads one")
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.abc import ByteStream
 
-from ._errors import MalformedMessage, NegotiationFailed, ProtocolNotSupported
+from ._errors import MalformedMessage, NegotiationFailed, ProtocolNotSupported, of_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from ._links import MuxedStream
     from ._peer_id import PeerId
 
-_ENDINGS: Final = (anyio.BrokenResourceError, ProtocolNotSupported, NegotiationFailed)
+_ENDINGS: Final = (
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    ProtocolNotSupported,
+    NegotiationFailed,
+)
 
 
 def _forget(_reset: Callable[[], None]) -> None:
@@ -76,6 +81,8 @@ class Stream(ByteStream):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes, at least one; see the class for how it ends."""
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes is {max_bytes}; ask for at least one byte")
         if self._early:
             chunk, self._early = self._early[:max_bytes], self._early[max_bytes:]
             return chunk
@@ -85,9 +92,8 @@ class Stream(ByteStream):
             self._read_ended = True
             self._finish_if_ended()
             raise
-        except _ENDINGS:
-            self._finished()
-            raise
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
 
     async def receive_exactly(self, nbytes: int) -> bytes:
         """So many bytes, never one more.
@@ -122,18 +128,22 @@ class Stream(ByteStream):
 
         Cancelled meanwhile, it resets the stream: an unknown part may have gone.
         """
+        if type(item) is not bytes:
+            item = memoryview(item).cast("B")  # a number would be so many zeros to `bytes`
         try:
             await self._muxed.send(item)  # type: ignore[arg-type]
-        except _ENDINGS:
-            self._finished()
-            raise
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
         except anyio.get_cancelled_exc_class():
             self.reset()
             raise
 
     async def send_eof(self) -> None:
         """End the writing half cleanly; reading goes on."""
-        await self._muxed.send_eof()
+        try:
+            await self._muxed.send_eof()
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
         self._write_ended = True
         self._finish_if_ended()
 
@@ -141,6 +151,8 @@ class Stream(ByteStream):
         """Close both halves; the other side sees a clean end of what was sent."""
         try:
             await self._muxed.aclose()
+        except _ENDINGS as error:
+            raise self._told(error) from error.__cause__
         finally:
             self._finished()
 
@@ -159,6 +171,12 @@ class Stream(ByteStream):
             await self.aclose()
         else:
             self.reset()
+
+    def _told(self, error: Exception) -> Exception:
+        """The error with the stream's name; one that this side has closed counts as before."""
+        if not isinstance(error, anyio.ClosedResourceError):
+            self._finished()
+        return of_stream(error, self.protocol, self.peer)
 
     def _finish_if_ended(self) -> None:
         if self._read_ended and self._write_ended:

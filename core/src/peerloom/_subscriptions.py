@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 QUEUE_BOUND: Final = 1024  # some seconds of a busy node; more means that nobody reads
+_ENTER_IT: Final = "use `async with client.events(...) as events`, or `with` in peerloom.blocking"
 PATIENT_BOUND: Final = QUEUE_BOUND // 2  # for events whose producers can wait; others cannot
 
 
@@ -56,10 +57,15 @@ class Subscription(Generic[E_co]):
         self._queue: deque[Event] = deque()
         self._missed = 0
         self._news: anyio.Event
+        self._entered = False
         self._ended = False
+
+    def __repr__(self) -> str:
+        return f"<Subscription to {', '.join(one.__name__ for one in self.event_classes)}>"
 
     async def __aenter__(self) -> Self:
         self._news = anyio.Event()  # of the node's event loop: another may have made this object
+        self._entered = True
         self._board.add(self)
         return self
 
@@ -79,6 +85,8 @@ class Subscription(Generic[E_co]):
         while not self._queue and not self._missed:
             if self._ended:
                 raise StopAsyncIteration
+            if not self._entered:
+                raise RuntimeError(f"{self!r} is not entered yet: {_ENTER_IT}")
             if self._news.is_set():
                 self._news = anyio.Event()
             await self._news.wait()

@@ -30,6 +30,7 @@ from ._cli._options import (
 from ._cli._output import say, say_json, tell
 from ._cli._running import exit_status, run_until_signal
 from ._cli._settings import Settings
+from ._cli._sharing import addresses_to_tell
 
 __all__ = [
     "AsJson",
@@ -39,6 +40,7 @@ __all__ = [
     "Listen",
     "Settings",
     "Trio",
+    "addresses_to_tell",
     "exit_status",
     "listening_node",
     "passing_node",

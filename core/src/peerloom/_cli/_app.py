@@ -24,7 +24,7 @@ from . import (
     _run,
     _send,
 )
-from ._group import CommandGroup
+from ._group import App, CommandGroup
 from ._output import one_line, tell
 from ._settings import installed_inventory
 
@@ -63,7 +63,7 @@ def build_app() -> typer.Typer:
 
 def core_app() -> typer.Typer:
     """The app with core's own commands."""
-    app = typer.Typer(
+    app = App(
         name="peerloom",
         cls=CommandGroup,
         no_args_is_help=True,

@@ -9,7 +9,10 @@ from ._options import Trio
 
 MEBIBYTES: Final = 256
 
-Size = Annotated[int, typer.Option("--size", min=1, max=4096, help="MiB of the file to move.")]
+Size = Annotated[
+    int,
+    typer.Option("--size", min=1, max=4096, metavar="MIB", help="The size of the file to move."),
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,12 +1,33 @@
-"""The commands as one group, which knows where those that are missing come from."""
+"""The app, its commands, and their group, which knows where those that are missing come from."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from typer.core import TyperGroup
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 from peerloom._known_plugins import KnownPlugin, is_installed, plugin_of_word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Command(TyperCommand):
+    """A command whose usage names what must be given without braces, which nobody types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the name, as in ``[OPTIONS] TOPIC``."""
+        pieces = super().collect_usage_pieces(ctx)
+        return [piece.replace("{", "").replace("}", "") for piece in pieces]
+
+
+class App(typer.Typer):
+    """An app of such commands, those that plugins add among them."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        """Add a command, as typer does."""
+        return super().command(name, **{"cls": Command, **settings})
 
 
 class CommandGroup(TyperGroup):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._settings import Settings
 
 HookName = Annotated[
-    str | None, typer.Argument(metavar="[HOOK]", help="Tell all about this one hook.")
+    str | None, typer.Argument(metavar="HOOK", help="Tell all about this one hook.")
 ]
 
 

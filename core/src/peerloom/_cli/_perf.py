@@ -8,7 +8,9 @@ import typer
 from ._options import PeerAddress, Trio
 from ._output import human_bytes, human_rate, say
 
-Mebibytes = Annotated[int, typer.Option(min=0, max=1 << 20, help="MiB to move that way.")]
+Mebibytes = Annotated[
+    int, typer.Option(min=0, max=1 << 20, metavar="MIB", help="How much to move that way.")
+]
 
 
 def add_to(app: typer.Typer) -> None:

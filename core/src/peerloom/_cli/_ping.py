@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 Count = Annotated[
     int | None,
-    typer.Option("--count", "-n", min=1, help="Stop after so many pings; else at Ctrl-C."),
+    typer.Option(
+        "--count", "-n", min=1, metavar="N", help="Stop after so many pings; else at Ctrl-C."
+    ),
 ]
-Interval = Annotated[float, typer.Option("--interval", "-i", min=0.01, help="Seconds in between.")]
+Interval = Annotated[
+    float, typer.Option("--interval", "-i", min=0.01, metavar="SECONDS", help="Time in between.")
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -29,7 +29,10 @@ Folder = Annotated[
 Attempts = Annotated[
     int,
     typer.Option(
-        "--attempts", min=1, help="Give up after so many attempts in a row that brought nothing."
+        "--attempts",
+        min=1,
+        metavar="N",
+        help="Give up after so many attempts in a row that brought nothing.",
     ),
 ]
 AsJson = Annotated[

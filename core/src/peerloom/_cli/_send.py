@@ -10,11 +10,7 @@ from ._options import ConfigFile, DataFolder, Listen, Trio, settings_of
 from ._output import human_bytes, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from multiaddr import Multiaddr
-
-    from peerloom import NetworkConfig, Node, PeerId
+    from peerloom import NetworkConfig, Node
     from peerloom._transfer import OfferedFile
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The file to send.")]
@@ -82,29 +78,12 @@ async def _serve(file: "OfferedFile", config: "NetworkConfig", *, keep: bool) ->
 def _print_ticket(node: "Node", file: "OfferedFile") -> None:
     from peerloom._ticket import Ticket
 
-    addresses = worth_sharing((*node.config.external_addresses, *node.addresses), node.peer_id)
-    ticket = Ticket(node.peer_id, addresses, file.content_hash, file.size, file.name)
+    from ._sharing import worth_sharing
+
+    ticket = Ticket(node.peer_id, worth_sharing(node), file.content_hash, file.size, file.name)
     tell(f"{file.name}, {human_bytes(file.size)}. The other side runs:  peerloom receive TICKET")
     tell("This serves the file until it is fetched; Ctrl-C stops it. The ticket:")
     say(str(ticket))
-
-
-def worth_sharing(addresses: "Iterable[Multiaddr]", peer: "PeerId") -> tuple["Multiaddr", ...]:
-    """The addresses that help another machine, without the peer id, each once; few enough.
-
-    Loopback addresses are among them only where there are no others.
-    """
-    from peerloom._addresses import is_loopback, split_peer
-    from peerloom._ticket import MAX_ADDRESSES
-
-    bare = [
-        stripped if named == peer else address
-        for address in addresses
-        for stripped, named in [split_peer(address)]
-    ]
-    distinct = list(dict.fromkeys(bare))
-    public = [address for address in distinct if not is_loopback(address)]
-    return tuple((public or distinct)[:MAX_ADDRESSES])
 
 
 def _tell(event: object) -> None:

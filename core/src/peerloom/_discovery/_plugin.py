@@ -20,6 +20,7 @@ from peerloom._events import (
 )
 from peerloom._hookspecs import PluginInfo, hookimpl
 from peerloom._links import Role
+from peerloom._peer_id import PeerId, check_peer
 from peerloom._shared_events import (
     IdentifyReceived,
     PeerDiscovered,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from peerloom._behaviour import Behaviour
     from peerloom._context import PluginContext
     from peerloom._dispatch import CommandHandler, EventHandler
-    from peerloom._peer_id import PeerId
 
 MAX_PROTECTED: Final = 1024  # peers named by the application: a quarter of the address book
 CACHE_NAMESPACE: Final = "peer-cache"
@@ -234,6 +234,7 @@ class DiscoveryPlugin:
             self._ctx.emit(ReachabilityChanged(public))
 
     def _add_peer_addresses(self, command: AddPeerAddresses) -> None:
+        check_peer(command.peer)
         for address in command.addresses:
             if split_peer(address)[1] not in {None, command.peer}:
                 raise CommandError(f"{address} is an address of another peer than {command.peer}")
@@ -242,8 +243,8 @@ class DiscoveryPlugin:
     def _protect(self, command: Protect) -> None:
         if len(self._protected) >= MAX_PROTECTED and command.peer not in self._protected:
             raise CommandError(f"{MAX_PROTECTED} peers are protected: unprotect some first")
-        self._protected[command.peer] = None
         self._ctx.swarm.protect(command.peer)
+        self._protected[command.peer] = None
         self._state.keep(command.peer)
         self._wish(command.peer, Persistence.ENDLESS)
         self._rearm()

@@ -114,7 +114,7 @@ class YamuxSession:
         """
         if stream.reset is not None:
             self._table.release(stream)
-            raise StreamReset(f"stream {stream.id} was {stream.reset.value}")
+            raise StreamReset(stream.reset.value)
         room = self._send_room(stream)
         if room <= 0 or not data:
             stream.wants_room = bool(data)

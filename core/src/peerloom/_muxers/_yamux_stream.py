@@ -44,8 +44,6 @@ class YamuxStream(TakingTurns):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Up to `max_bytes` bytes, at least one."""
-        if max_bytes < 1:
-            raise ValueError(f"max_bytes is {max_bytes}; ask for at least one byte")
         if self._receiving:
             raise anyio.BusyResourceError("receiving from")
         self._receiving = True
@@ -179,4 +177,4 @@ class YamuxStream(TakingTurns):
         if reset is Reset.HERE:
             self._link.raise_if_ended()
         if reset is not None:
-            raise StreamReset(f"stream {self._state.id} was {reset.value}")
+            raise StreamReset(reset.value)

@@ -20,7 +20,7 @@ from peerloom._stream import Stream
 
 from ._errors import without_traceback
 from ._multistream import Proposer, Responder
-from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate
+from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, negotiate, no_answer
 from ._optimistic_stream import OptimisticStream, Unanswered
 from ._turns import Turns
 
@@ -142,9 +142,7 @@ class Connection:
             raise ProtocolNotSupported(self.info.peer, protocols) from None
         except TimeoutError:
             muxed.reset()
-            raise NegotiationFailed(
-                f"{self.info.peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
-            ) from None
+            raise no_answer() from None
         except BaseException:
             muxed.reset()
             raise

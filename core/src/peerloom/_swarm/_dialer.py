@@ -13,7 +13,7 @@ from peerloom._links import DialOptions, MuxedLink, RawLink, Role
 
 from ._dial_plan import needs_resolving, ranked
 from ._dial_race import DialRace
-from ._errors import NO_ADDRESS, Refused
+from ._errors import NO_ADDRESS, NOT_HANDLED, Refused
 from ._resolve import resolve
 from ._upgrade import GuessFailed
 
@@ -101,7 +101,7 @@ class Dialer:
             raise WrongPeerId(expected, named)
         transport = self._transport_for(bare)
         if transport is None:
-            raise PeerloomError("no transport of this node handles such an address")
+            raise PeerloomError(NOT_HANDLED)
         reason = self._around.gate("dial", expected, address)
         if reason is not None:
             raise Refused(reason)

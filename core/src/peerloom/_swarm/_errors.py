@@ -6,6 +6,10 @@ from typing import Final
 
 from peerloom._errors import PeerloomError
 
+NOT_HANDLED: Final = (
+    "no transport of this node handles such an address, as it would "
+    "/ip4/192.0.2.1/tcp/2428 or /ip4/192.0.2.1/udp/2428/quic-v1"
+)
 NO_ADDRESS: Final = (
     "no address is known: dial an address that ends in /p2p/<peer id>, or add its addresses "
     "by add_peer_addresses"

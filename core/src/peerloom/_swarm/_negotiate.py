@@ -61,5 +61,10 @@ async def hear_out(
         raise _hung_up() from error
 
 
+def no_answer() -> NegotiationFailed:
+    """The bound of a negotiation has passed."""
+    return NegotiationFailed(f"the other side named no protocol within {NEGOTIATION_SECONDS:.0f} s")
+
+
 def _hung_up() -> NegotiationFailed:
     return NegotiationFailed("the other side hung up during the negotiation")

@@ -13,7 +13,7 @@ import anyio
 from peerloom._errors import NegotiationFailed, ProtocolNotSupported, StreamReset
 from peerloom._links import MuxedStream
 
-from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out
+from ._negotiate import NEGOTIATION_SECONDS, STREAM_READ_BYTES, hear_out, no_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,8 +167,7 @@ class OptimisticStream(MuxedStream):
 
     def give_up(self) -> None:
         """Wait no longer: who does so gets `NegotiationFailed`."""
-        text = f"{self._peer} named no protocol within {NEGOTIATION_SECONDS:.0f} s"
-        self._failed(NegotiationFailed(text))
+        self._failed(no_answer())
 
     def _failed(self, error: PeerloomError) -> PeerloomError:
         self._failure = error

@@ -31,6 +31,12 @@ class Entry:
     inbound: InboundProtocol
 
 
+def check_offer(protocols: Sequence[str]) -> None:
+    """Raise TypeError unless that is a sequence of protocol ids; text would be one of letters."""
+    if isinstance(protocols, str) or not protocols or not isinstance(protocols[0], str):
+        raise TypeError(f"expected protocol ids, as in ['/echo/1.0.0'], found {protocols!r}")
+
+
 class ProtocolTable:
     """The protocols in service, and how many of their streams run, by peer and in all."""
 

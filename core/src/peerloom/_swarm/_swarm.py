@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -13,23 +13,27 @@ from peerloom._errors import (
     DialFailed,
     LinkClosed,
     ListenFailed,
+    NegotiationFailed,
     StreamError,
+    of_stream,
 )
 from peerloom._events import (
     ProtocolsChanged,
 )
 from peerloom._links import MuxedLink, Role
+from peerloom._peer_id import check_peer
 
 from ._acquaintances import Acquaintances
 from ._arrivals import Arrivals
 from ._dialer import Dialer
 from ._dials import Dials
+from ._errors import NOT_HANDLED
 from ._external_addresses import ExternalAddresses
 from ._keep_alive import KeepAlive
 from ._limits import ConnectionLimits
 from ._listeners import Listeners
 from ._pool import ConnectionPool
-from ._protocols import ProtocolTable
+from ._protocols import ProtocolTable, check_offer
 from ._record import Record
 from ._surroundings import Tasks
 from ._transport_table import TransportTable
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from ._connection import Connection
     from ._surroundings import Surroundings
     from ._upgrade import Upgrader
+
+_CANNOT_OPEN: Final = (StreamError, LinkClosed, NegotiationFailed)
 
 
 class Swarm:
@@ -180,7 +186,7 @@ class Swarm:
         """Listen; gives the listener's number, raises `ListenFailed`."""
         found = self._transports.find_with_owner(split_peer(address)[0])
         if found is None:
-            raise ListenFailed(address, "no transport of this node handles such an address")
+            raise ListenFailed(address, NOT_HANDLED)
         owner, transport = found
         return await self._listeners.start(self._tasks.running, owner, transport, address)
 
@@ -208,6 +214,8 @@ class Swarm:
 
     def connections(self, peer: PeerId | None = None) -> tuple[ConnectionInfo, ...]:
         """Established connections, to one peer or to all, oldest first."""
+        if peer is not None:
+            check_peer(peer)
         return self._pool.infos(peer)
 
     def round_trip_seconds(self, connection_id: int) -> float | None:
@@ -217,6 +225,7 @@ class Swarm:
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:
         """Close all connections to a peer; gives their number."""
+        check_peer(peer)
         return await self._pool.disconnect(peer, cause)
 
     async def close_connection(self, connection_id: int, cause: str) -> bool:
@@ -229,10 +238,12 @@ class Swarm:
 
     def protect(self, peer: PeerId) -> None:
         """Hold connections to this peer."""
+        check_peer(peer)
         self._keep_alive.protect(peer)
 
     def unprotect(self, peer: PeerId) -> bool:
         """Stop holding them; gives whether the peer was protected."""
+        check_peer(peer)
         return self._keep_alive.unprotect(peer)
 
     def close_idle(self) -> None:
@@ -251,10 +262,15 @@ class Swarm:
         optimistic: bool = False,
     ) -> Stream | None:
         """`open_stream` where nothing has to be waited for, which needs no task; else None."""
+        check_peer(peer)
+        check_offer(protocols)
         chosen = self._pool.best(peer, allow_limited=allow_limited)
         if chosen is None or not self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
             return None
-        return chosen.open_now(protocols[0], self._refusal(peer, protocols[0]))
+        try:
+            return chosen.open_now(protocols[0], self._refusal(peer, protocols[0]))
+        except _CANNOT_OPEN as error:
+            raise of_stream(error, protocols[0], peer) from error.__cause__
 
     async def open_stream(
         self,
@@ -266,12 +282,17 @@ class Swarm:
         optimistic: bool = False,
     ) -> Stream:
         """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        check_peer(peer)
+        check_offer(protocols)
         chosen = await self._connection_for(
             peer, allow_limited=allow_limited, connection_id=connection_id
         )
-        if self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
-            return await chosen.open_at_once(protocols[0], self._refusal(peer, protocols[0]))
-        return await chosen.open_stream(protocols)
+        try:
+            if self._may_begin_at_once(chosen, protocols, optimistic=optimistic):
+                return await chosen.open_at_once(protocols[0], self._refusal(peer, protocols[0]))
+            return await chosen.open_stream(protocols)
+        except _CANNOT_OPEN as error:
+            raise of_stream(error, ", ".join(protocols), peer) from error.__cause__
 
     def _may_begin_at_once(
         self, chosen: Connection, protocols: Sequence[str], *, optimistic: bool
@@ -313,6 +334,8 @@ class Swarm:
         condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING,
     ) -> ConnectionInfo:
         """Connect; raises `DialFailed`. Concurrent dials to a peer share one result."""
+        if peer is not None:
+            check_peer(peer)
         if peer == self._local_peer:
             raise DialFailed(peer, (), "that is this node itself")
         return await self._dials.dial(peer, addresses, condition, self._pool.infos)

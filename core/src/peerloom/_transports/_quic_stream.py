@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._quic_streams import QuicStreams
 
 BY_PEER: Final = "reset by the other side"
+UNREAD: Final = "the other side reads no more of it"
 
 
 class QuicStream(TakingTurns):
@@ -155,7 +156,7 @@ class QuicStream(TakingTurns):
             raise anyio.ClosedResourceError
         self._raise_if_broken()
         if self.stopped:
-            raise StreamReset(f"the other side reads no more of stream {self.id}")
+            raise StreamReset(UNREAD)
         self._streams.fate.raise_if_ended()
 
     def _raise_if_unreadable(self) -> None:
@@ -170,4 +171,4 @@ class QuicStream(TakingTurns):
         if self.broken is not None:
             if self.broken != BY_PEER:
                 self._streams.fate.raise_if_ended()
-            raise StreamReset(f"stream {self.id} was {self.broken}")
+            raise StreamReset(self.broken)

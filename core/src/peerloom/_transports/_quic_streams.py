@@ -12,7 +12,7 @@ from peerloom._wakeup import wakeup_kind
 
 from ._quic_backlog import Backlog, Step
 from ._quic_inbound import InboundIds
-from ._quic_stream import BY_PEER, QuicStream
+from ._quic_stream import BY_PEER, UNREAD, QuicStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,7 +303,7 @@ class QuicStreams:
             self._connection.transmit()
         elif not end:
             stream.stopped = True
-            raise StreamReset(f"the other side reads no more of stream {stream.id}")
+            raise StreamReset(UNREAD)
 
     def _stop(self, stream: QuicStream) -> None:
         self._engine.reset(stream.id)

@@ -6,7 +6,6 @@ NAT in between then keeps one mapping. Other dials share one socket for each add
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections import Counter, deque
 from contextlib import asynccontextmanager
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from peerloom._addresses import interface_hosts, quic_address, quic_endpoint
-from peerloom._errors import ListenFailed
 from peerloom._links import DialOptions, Listener, PendingLink, Transport
 from peerloom._unread import UnreadLedger
 
+from ._cannot_listen import cannot_listen
 from ._quic_endpoint import QuicEndpoint
 from ._quic_engines import choose_engines
 from ._quic_settings import QuicSettings
@@ -106,9 +105,7 @@ class QuicTransport(Transport):
         try:
             sock = self._bind(family, host, port)
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            reason = error.strerror or str(error)
-            raise ListenFailed(address, reason, port_taken=taken) from error
+            raise cannot_listen(address, error) from error
         endpoint = self._start(sock, engines)
         endpoint.lease()
         listener = QuicListener(endpoint, family)

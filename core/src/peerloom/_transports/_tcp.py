@@ -8,6 +8,7 @@ NAT in between then keeps one mapping.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from peerloom._addresses import interface_hosts, tcp_address, tcp_endpoint
-from peerloom._errors import ListenFailed
 from peerloom._links import DialOptions, Listener, RawLink, Transport
 
+from ._cannot_listen import cannot_listen
 from ._socket_pipe import SocketPipe
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ class TcpTransport(Transport):
         try:
             sock = _listening_socket(family, host, port)
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            reason = error.strerror or str(error)
-            raise ListenFailed(address, reason, port_taken=taken) from error
+            raise cannot_listen(address, error) from error
         bound = (family, host, sock.getsockname()[1])
         self._listening.append(bound)
         try:
@@ -149,7 +148,8 @@ async def _connect(
             sock.connect((host, port))
         await anyio.wait_writable(sock)
         if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(code, errno.errorcode.get(code, "connect failed"))
+            refused = code == errno.ECONNREFUSED
+            raise OSError(code, "nobody listens there" if refused else os.strerror(code))
         if sock.getsockname() == sock.getpeername():
             # From our listen port to our own listen port TCP connects a socket to itself.
             raise OSError(errno.EADDRINUSE, "connected to itself")

@@ -11,6 +11,8 @@ from anyio.lowlevel import checkpoint
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ._time_limit import TimeLimit
+
 R = TypeVar("R")
 
 
@@ -25,24 +27,27 @@ class Call(Generic[R]):
         exit: what it raised to end the program, which would end the loop's thread alone.
     """
 
-    def __init__(self, function: Callable[[], Awaitable[R]], timeout: float | None) -> None:
+    def __init__(self, function: Callable[[], Awaitable[R]], limit: TimeLimit | None) -> None:
         self.over = False
         self.exit: SystemExit | KeyboardInterrupt | None = None
         self._function = function
-        self._timeout = timeout
+        self._limit = limit
         self._given_up = False
         self._scope: anyio.CancelScope | None = None
         self._end: anyio.Event | None = None
 
     async def run(self) -> R:
-        """The function's result; raises TimeoutError after `timeout` seconds.
+        """The function's result; raises TimeoutError past its limit.
 
         Raises CancelledError if it was given up, or `exit` is set.
         """
         self._end = anyio.Event()
         try:
-            with anyio.fail_after(self._timeout) as self._scope:
+            seconds = None if self._limit is None else self._limit.seconds
+            with anyio.move_on_after(seconds) as self._scope:
                 return await self._result(self._scope)
+            if self._limit is not None and not self._given_up:
+                raise self._limit.error()
         except (SystemExit, KeyboardInterrupt) as error:
             self.exit = error
         finally:

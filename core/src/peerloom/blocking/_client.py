@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    ParamSpec,
+    TypeVar,
+    overload,
+)
 
 from peerloom._client import AnyPeer
 from peerloom._client import NetworkClient as AsyncClient
@@ -86,8 +94,14 @@ class NetworkClient:
         return Stream(self.portal, stream)
 
     def require(self, command_class: type[Command[Any]]) -> None:
-        """Raise `NoHandler` at once unless an active plugin answers such commands."""
-        self.portal.run(self.async_client.require, command_class)
+        """Raise TypeError: the typed clients of plugins, which call it, are async.
+
+        Whoever wants to know has ``async_client.require``.
+        """
+        raise TypeError(
+            f"the client of a plugin ({command_class.__name__}) is async: give it "
+            "node.async_client, not the blocking node.client, and call it by node.run"
+        )
 
     @overload
     def events(self, one: type[E], /) -> Subscription[E]: ...

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from ._time_limit import TimeLimit
+
 R = TypeVar("R")
 
 
@@ -76,13 +78,13 @@ class LoopThread:
                 portal.call(portal.stop, True)  # noqa: FBT003 - what anyio wants
         self._thread.join()
 
-    def call(self, function: Callable[[], Awaitable[R]], timeout: float | None = None) -> R:
+    def call(self, function: Callable[[], Awaitable[R]], limit: TimeLimit | None = None) -> R:
         """Await the function in the loop and wait for its result.
 
         A caller who is interrupted, by Ctrl-C for instance, cancels it and waits for its end.
         """
         self._check()
-        portal, call = self._ready.result(), Call(function, timeout)
+        portal, call = self._ready.result(), Call(function, limit)
         try:
             return portal.start_task_soon(call.run).result()
         except CancelledError:
@@ -102,7 +104,8 @@ class LoopThread:
             raise _closed()
         if self.is_here:
             raise RuntimeError(
-                "the node's own event loop would wait for itself: await the async client there"
+                "the node's own event loop would wait for itself: await what is async there, "
+                "such as node.async_client in place of node.client"
             )
         self._check_trio()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from inspect import isawaitable, iscoroutine
+from inspect import isawaitable
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -15,9 +15,11 @@ from typing import (
     overload,
 )
 
+from ._argument import check_function, check_iterable, check_manager
 from ._entered import Entered
 from ._iterated import Iterated
 from ._loop_thread import LoopThread
+from ._time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
@@ -73,16 +75,15 @@ class Portal:
         Takes positional arguments; a lambda gives others. Raises what the function raises, and
         TimeoutError when `timeout` seconds have passed.
         """
-        if iscoroutine(function):
-            function.close()
-            name = function.__name__
-            raise TypeError(f"expected a function: write run({name}), not run({name}())")
-        return self._loop.call(partial(_awaited, function, *args), timeout)
+        check_function(function)
+        limit = None if timeout is None else TimeLimit(timeout, function)
+        return self._loop.call(partial(_awaited, function, *args), limit)
 
     def enter(
         self, manager: AbstractAsyncContextManager[T, bool | None]
     ) -> AbstractContextManager[T, bool | None]:
         """What is for ``async with``, for ``with``."""
+        check_manager(manager)
         return Entered(self._loop, manager)
 
     def iterate(self, iterable: AsyncIterable[T]) -> Iterator[T]:
@@ -93,6 +94,7 @@ class Portal:
         next: that is a RuntimeError where the loop is left, which Python only prints behind a
         ``break``.
         """
+        check_iterable(iterable)
         return Iterated(self._loop, iterable).items()
 
 

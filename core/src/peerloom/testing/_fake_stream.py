@@ -96,7 +96,7 @@ class FakeMuxedStream(MuxedStream):
             room = WINDOW_BYTES - len(self._out.bytes)
             if room <= 0:
                 if self._out.unheard:
-                    raise StreamReset("the other side has closed the stream and reads no more")
+                    raise StreamReset("the other side reads no more of it")
                 await self._out.change()
                 continue
             self._out.bytes += rest[:room]
@@ -121,7 +121,7 @@ class FakeMuxedStream(MuxedStream):
 
     def reset(self) -> None:
         """See `MuxedStream`."""
-        self._pair.end("the stream was reset")
+        self._pair.end("reset")
 
     def break_off(self, cause: str) -> None:
         """The connection has gone."""

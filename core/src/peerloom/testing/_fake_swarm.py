@@ -26,10 +26,12 @@ from peerloom._events import (
 )
 from peerloom._isolation import Seam
 from peerloom._links import Role
+from peerloom._peer_id import check_peer
 from peerloom._stream import Stream
+from peerloom._swarm._errors import NOT_HANDLED
 from peerloom._swarm._external_addresses import ExternalAddresses
 from peerloom._swarm._keep_alive import KeepAlive
-from peerloom._swarm._protocols import ProtocolTable
+from peerloom._swarm._protocols import ProtocolTable, check_offer
 
 from ._fake_connections import FakeConnections
 from ._fake_dials import FakeDials
@@ -144,6 +146,8 @@ class FakeSwarm:
 
     def connections(self, peer: PeerId | None = None) -> tuple[ConnectionInfo, ...]:
         """Established connections, to one peer or to all, oldest first."""
+        if peer is not None:
+            check_peer(peer)
         return self._connections.infos(peer)
 
     async def dial(
@@ -153,6 +157,8 @@ class FakeSwarm:
         condition: DialCondition = DialCondition.DISCONNECTED_AND_NOT_DIALING,
     ) -> ConnectionInfo:
         """Connect; raises `DialFailed`."""
+        if peer is not None:
+            check_peer(peer)
         if peer == self.local_peer:
             raise DialFailed(peer, (), "that is this node itself")
         return await self._dials.dial(peer, addresses, condition)
@@ -167,6 +173,8 @@ class FakeSwarm:
         optimistic: bool = False,
     ) -> Stream:
         """Open a stream, dialling the peer unless connected or `connection_id` is given."""
+        check_peer(peer)
+        check_offer(protocols)
         info = await self._connection_for(peer, connection_id, allow_limited=allow_limited)
         await anyio.lowlevel.checkpoint()
         if self.failing:
@@ -186,6 +194,7 @@ class FakeSwarm:
 
     async def disconnect(self, peer: PeerId, cause: str) -> int:
         """Close all connections to a peer; gives their number."""
+        check_peer(peer)
         return await self._connections.close_all(peer, cause, intended=True)
 
     async def close_connection(self, connection_id: int, cause: str) -> bool:
@@ -200,7 +209,7 @@ class FakeSwarm:
         if self.failing:
             raise ListenFailed(bare, "the fake swarm is failing")
         if components(bare)[0][0] not in _LISTENABLE:
-            raise ListenFailed(bare, "no transport of this node handles such an address")
+            raise ListenFailed(bare, NOT_HANDLED)
         number = next(self._numbers)
         self._listeners[number] = Multiaddr(
             str(bare).replace("/tcp/0", f"/tcp/{next(self._ports)}")
@@ -240,10 +249,12 @@ class FakeSwarm:
 
     def protect(self, peer: PeerId) -> None:
         """Hold connections to this peer."""
+        check_peer(peer)
         self.protected.add(peer)
 
     def unprotect(self, peer: PeerId) -> bool:
         """Stop holding them; gives whether the peer was protected."""
+        check_peer(peer)
         if peer not in self.protected:
             return False
         self.protected.remove(peer)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from peerloom import Lagged
-from peerloom.cli import passing_node, say, tell
+from peerloom.cli import addresses_to_tell, passing_node, say, tell
 
 from ._client import Gossipsub
 from ._errors import PublishError, check_topic
@@ -41,7 +41,7 @@ def _news(node: Node) -> Subscription[Heard]:
 
 def _introduce(node: Node, topic: str) -> None:
     tell(f"you are {short(node.peer_id)}; others join by:")
-    for address in node.addresses:
+    for address in addresses_to_tell(node):
         tell(f"  peerloom chat {topic} --dial {address}")
 
 

@@ -34,7 +34,9 @@ Wait = Annotated[
 ]
 Count = Annotated[
     int | None,
-    typer.Option("--count", "-n", min=1, help="Stop after so many messages; else at Ctrl-C."),
+    typer.Option(
+        "--count", "-n", min=1, metavar="N", help="Stop after so many messages; else at Ctrl-C."
+    ),
 ]
 
 
@@ -98,7 +100,10 @@ def sub(
     data: DataFolder = None,
     trio: Trio = False,
 ) -> None:
-    """Print what is published to a topic, each message in a line."""
+    """Print what is published to a topic: who wrote it, and what, in a line each.
+
+    Who is told by the end of the peer id; --json has all of it.
+    """
     from ._sub import run_sub
 
     settings = settings_of(config, data, listen)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._listeners import Listener
 
 Validator = Callable[["Message"], Awaitable[Verdict]]
+"""An async function that says of each message of a topic what becomes of it."""
 
 
 @frozen

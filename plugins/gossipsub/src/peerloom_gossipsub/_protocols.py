@@ -12,3 +12,4 @@ VERSIONS: Final = {
     "/meshsub/1.0.0": Version.V1_0,
 }
 PROTOCOLS: Final = tuple(VERSIONS)
+"""The protocol ids of gossipsub that are spoken, the newest first."""

@@ -11,7 +11,7 @@ from peerloom.cli import passing_node, say, say_json, tell
 
 from ._client import Gossipsub
 from ._events import Message
-from ._terminal import shown
+from ._terminal import short, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ async def run_sub(
             if as_json:
                 say_json(described(message))
             else:
-                say(shown(message.data))
+                say(f"{short(message.source)}: {shown(message.data)}")
             printed += 1
             if printed == count:
                 return

@@ -120,6 +120,8 @@ class FramedStream:
 
     async def _encode(self, message: Message | bytes) -> bytes:
         whole = message if isinstance(message, Message) else Message(message)
+        if not isinstance(whole.data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"expected bytes, found {whole.data!r}: text becomes some by encode()")
         if self._is_quick(whole.data):
             return self._codec.encode(whole)
         payload: bytes = await self._offload(lambda: self._codec.encode(whole))

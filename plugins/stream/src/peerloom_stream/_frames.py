@@ -10,6 +10,7 @@ from typing import Final
 from peerloom import MalformedMessage
 
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
+"""The longest message that can be sent or received, as its codec writes it."""
 LENGTH_BYTES: Final = 4
 
 Buffer = bytes | bytearray | memoryview

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from random import Random
 
 Dependence = Literal["endpoint-independent", "address-dependent", "port-dependent"]
+"""On what of the other side a NAT's mapping or filter depends, in the words of RFC 4787.
+
+On nothing, on its address, or on its address and port.
+"""
 Endpoint = tuple[str, int]
 Protocol = Literal["tcp", "udp"]
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from ._udp import SimulatedUdpSocket
 
 NatKind = Literal["endpoint-independent", "address-dependent", "port-dependent", "symmetric"]
+"""How a NAT behaves.
+
+The first three keep one mapping for each socket inside, and let in everybody, the hosts that were
+written to, or the ports that were; ``symmetric`` makes a mapping for each destination.
+"""
 Unsolicited = Literal["drop", "refuse"]
 
 FIRST_EPHEMERAL_PORT: Final = 49152  # RFC 6335, section 6
