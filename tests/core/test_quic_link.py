@@ -78,6 +78,24 @@ async def test_a_hundred_streams_run_at_once(pair) -> None:
     assert results == dict.fromkeys(range(100), True)
 
 
+async def test_what_a_buffer_brings_is_taken_before_the_next_is_read(pair, monkeypatch) -> None:
+    async with linked(pair) as ends, anyio.create_task_group() as tasks:
+        link, left = ends.accepter, []
+        receive = link.receive
+
+        def receive_and_look(*args) -> None:
+            receive(*args)
+            left.append(link._engine.next_event())
+
+        streams = [await ends.stream() for _ in range(4)]
+        monkeypatch.setattr(link, "receive", receive_and_look)
+        for here, _ in streams:
+            tasks.start_soon(here.send, bytes(100_000))
+        for _, there in streams:
+            await until(lambda there=there: there.received.size == 100_000)
+        assert set(left) == {None}
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 async def test_send_takes_every_kind_of_buffer(kind) -> None:
     item = kind(b"x" * 100)

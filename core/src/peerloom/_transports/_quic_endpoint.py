@@ -208,7 +208,7 @@ class QuicEndpoint:
                 self._socket.send(datagrams)
                 if self._socket.blocked and self._unblocking is not None:
                     self._unblocking.set()
-            if len(datagrams) >= MOST_DATAGRAMS:
+            if len(datagrams) == MOST_DATAGRAMS:
                 self.transmit_soon(link)
         self._schedule(link)
 

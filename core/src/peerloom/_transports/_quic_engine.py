@@ -139,7 +139,7 @@ class QuicEngine(Protocol):
         ...
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, SocketAddress]]:
-        """What is to be sent now; with `MOST_DATAGRAMS` or more there may be others."""
+        """What is to be sent now; with `MOST_DATAGRAMS`, the most, there may be others."""
         ...
 
     def timer(self) -> float | None:

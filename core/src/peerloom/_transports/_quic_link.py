@@ -236,7 +236,7 @@ class QuicLink(MuxedLink):
     def receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
         """Take datagrams; `advance` must follow."""
         self._heard_at = now
-        self.guard(lambda: self._engine.receive(data, segment, remote, now))
+        self.guard(lambda: self._receive(data, segment, remote, now))
         if self.streams.backlog.held and self._engine.held_back:
             self.streams.backlog.arrived(now)
 
@@ -281,6 +281,11 @@ class QuicLink(MuxedLink):
     def _tell_ledger(self) -> None:
         if self._entry is not None:
             self._entry.tell(self.unread_bytes)
+
+    def _receive(self, data: bytes, segment: int, remote: SocketAddress, now: float) -> None:
+        """Each buffer by itself: for a thousand events at once Python would look for garbage."""
+        self._engine.receive(data, segment, remote, now)
+        self._take_events(now)
 
     def _take_events(self, now: float) -> None:
         while (event := self._engine.next_event()) is not None:

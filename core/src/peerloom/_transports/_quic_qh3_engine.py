@@ -78,9 +78,9 @@ class Qh3Engine:
     @engine_call
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, SocketAddress]]:
         connection, outgoing = self._connection, self._outgoing
-        found = connection.transmits(now)
+        found = connection.transmits(now, MOST_DATAGRAMS)
         while len(found) < MOST_DATAGRAMS and outgoing.refill():
-            more = connection.transmits(now)
+            more = connection.transmits(now, MOST_DATAGRAMS - len(found))
             if more:
                 found += more
             elif connection.is_held():
