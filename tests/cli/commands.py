@@ -118,6 +118,8 @@ class Running:
 
         def find() -> str | None:
             has_ended = self.process.poll() is not None
+            if has_ended:  # its last lines may still be under way
+                self._read_to_the_end()
             found = next((line for line in self.output if text in line), None)
             assert found or not has_ended, f"ended without {text!r}: {self.output}"
             return found
@@ -135,8 +137,11 @@ class Running:
         try:
             return self.process.wait(SECONDS)
         finally:
-            for reader in self._readers:
-                reader.join(SECONDS)
+            self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
+        for reader in self._readers:
+            reader.join(SECONDS)
 
     def _read(self, stream: IO[str], lines: list[str]) -> None:
         lines.extend(line.rstrip("\n") for line in stream)
