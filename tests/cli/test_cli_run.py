@@ -14,6 +14,8 @@ from tests.cli.commands import free_port, install, peerloom, running, until
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(180)  # several processes, each with its own limit
+
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 PORT = 2428
 STUCK = """

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(180)  # several processes, each with its own limit
+
 LOOPBACK = ("--listen", "/ip4/127.0.0.1/tcp/0")
 
 backends = pytest.mark.parametrize("backend", [(), ("--trio",)], ids=["asyncio", "trio"])
