@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +57,7 @@ class Greedy:
 plugin = Greedy()
 """
 
+NAMED_PORTS = range(20_000, 30_000)  # Linux gives those from 32768 on
 SECONDS = 30.0  # for whatever a test waits for; two busy cores make a node slow to start
 
 
@@ -118,6 +120,8 @@ class Running:
 
         def find() -> str | None:
             has_ended = self.process.poll() is not None
+            if has_ended:  # its last lines may still be under way
+                self._read_to_the_end()
             found = next((line for line in self.output if text in line), None)
             assert found or not has_ended, f"ended without {text!r}: {self.output}"
             return found
@@ -135,8 +139,11 @@ class Running:
         try:
             return self.process.wait(SECONDS)
         finally:
-            for reader in self._readers:
-                reader.join(SECONDS)
+            self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
+        for reader in self._readers:
+            reader.join(SECONDS)
 
     def _read(self, stream: IO[str], lines: list[str]) -> None:
         lines.extend(line.rstrip("\n") for line in stream)
@@ -171,6 +178,13 @@ def until(condition: Callable[[], T]) -> T:
 
 
 def free_port() -> int:
+    """A port that stays free until somebody takes it by its number.
+
+    It is none of those that the system gives to whoever asks for any, as all others here do.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        while True:
+            port = secrets.choice(NAMED_PORTS)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port

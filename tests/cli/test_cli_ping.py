@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(180)  # several processes, each with its own limit
+
 backends = pytest.mark.parametrize("backend", [(), ("--trio",)], ids=["asyncio", "trio"])
 
 

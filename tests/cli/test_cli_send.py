@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(180)  # several processes, each with its own limit
+
 MEBIBYTE = 1 << 20
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 BIG = 192 * MEBIBYTE  # takes long enough to be interrupted

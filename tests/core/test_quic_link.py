@@ -230,7 +230,7 @@ async def test_too_long_an_answer_to_a_closed_stream_is_stopped(pair) -> None:
 
 
 async def test_a_closed_stream_is_stopped_in_the_end(pair) -> None:
-    async with linked(pair, linger_seconds=0.05, idle_timeout_seconds=0.3) as ends:
+    async with linked(pair, linger_seconds=0.05, idle_timeout_seconds=2) as ends:
         here, there = await ends.stream()
         await here.aclose()
         await until(lambda: there.stopped)
@@ -380,7 +380,7 @@ async def test_a_cancelled_run_tells_the_other_side_that_it_was_cut(pair) -> Non
 
 
 async def test_a_peer_that_falls_silent_is_noticed(pair) -> None:
-    async with linked(pair, idle_timeout_seconds=0.3) as ends:
+    async with linked(pair, idle_timeout_seconds=1) as ends:
         here, _ = await ends.stream()
         ends.endpoint._socket.close()
         outcome = await ends.outcome(ends.dialer)

@@ -327,10 +327,10 @@ class SlowRuntime(SystemRuntime):
 async def test_sqlite_store_gives_a_hanging_disk_up_and_comes_back(
     tmp_path: Path, failures: Failures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_store, "WRITE_SECONDS", 0.05)
     runtime = SlowRuntime()
     path = tmp_path / "store.sqlite"
     async with SqliteStore(path, runtime, failures.append) as store:
+        monkeypatch.setattr(_store, "WRITE_SECONDS", 0.05)
         runtime.hold.clear()
         store.namespace("a").put("key", b"value")
         await store.flush()

@@ -256,8 +256,8 @@ async def test_a_silent_peer_ends_the_link():
 
 
 async def test_a_peer_that_answers_keeps_the_link():
-    async with linked(ping_timeout_seconds=0.05, ping_interval_seconds=0.06) as ends:
-        await anyio.sleep(0.3)
+    async with linked(ping_timeout_seconds=0.5, ping_interval_seconds=0.06) as ends:
+        await anyio.sleep(1.2)  # two pings
         assert not ends.dialer._over.is_set()
         assert not ends.listener._over.is_set()
 

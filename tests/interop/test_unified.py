@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import sys
 from subprocess import DEVNULL, Popen
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import pytest
+
+from tests.cli.commands import free_port
 
 from .build import ROOT
 from .unified.meeting import meeting
@@ -52,8 +53,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("there is no redis-server here: apt-get install redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()
     folder: Path = tmp_path_factory.mktemp("redis")
     options = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder))
     with Popen([program, *options], stdout=DEVNULL, stderr=DEVNULL) as server:

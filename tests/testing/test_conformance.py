@@ -9,6 +9,9 @@ from peerloom.testing import PluginConformance
 from tests.testing.inner import Outcome, run_pytest
 from tests.testing.tally import write_distribution
 
+# The first in each process runs hundreds of tests in another one.
+pytestmark = pytest.mark.timeout(300)
+
 METADATA = "entry_point_and_metadata_agree"
 LIGHT = "is_light_to_import"
 HOOKS = "hooks_are_known_and_well_formed"

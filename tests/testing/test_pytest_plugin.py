@@ -14,6 +14,9 @@ from tests.testing.inner import Outcome, run_pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+# As in `test_conformance`: the first runs what another process tests.
+pytestmark = pytest.mark.timeout(300)
+
 UNUSED = """
 import sys
 
