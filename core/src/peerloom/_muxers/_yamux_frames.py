@@ -79,6 +79,13 @@ class FrameDecoder:
         self._data = data
         self._offset = 0
 
+    def take_whole(self, data: bytes) -> bool:
+        """Whether the next bytes, instead of being fed, are a piece of the payload and no more."""
+        if 0 < len(data) <= self.body_left:
+            self.body_left -= len(data)
+            return True
+        return False
+
     def take_header(self) -> Header | None:
         """The next header, or None until more bytes come.
 

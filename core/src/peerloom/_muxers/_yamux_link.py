@@ -17,7 +17,7 @@ from ._yamux_reader import LinkReader
 from ._yamux_stream import YamuxStream
 from ._yamux_streams import LinkStreams
 from ._yamux_unread import shed
-from ._yamux_writer import LinkWriter
+from ._yamux_writer import TURNS_TO_SPEAK, LinkWriter
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -154,9 +154,9 @@ class YamuxLink(MuxedLink):
             self._end(None)
         await self._over.wait()
 
-    def wake_writer(self, *, soon: bool = False) -> None:
-        """There may be something to send; `soon`, if nobody is expected to add to it."""
-        self._writer.wake(soon=soon)
+    def wake_writer(self, turns: int = TURNS_TO_SPEAK) -> None:
+        """There may be something to send, to which others may add for so many turns."""
+        self._writer.wake(turns)
 
     def flush_now(self) -> bool:
         """Send what waits, for a stream that has spoken and waits for an answer; whether all went.

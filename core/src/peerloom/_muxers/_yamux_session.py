@@ -115,8 +115,7 @@ class YamuxSession:
         if stream.reset is not None:
             self._table.release(stream)
             raise StreamReset(stream.reset.value)
-        room = self._send_room(stream)
-        if room <= 0 or not data:
+        if (room := self._send_room(stream)) <= 0 or not data:
             stream.wants_room = bool(data)
             return 0
         stream.wants_room = len(data) > room
@@ -233,6 +232,9 @@ class YamuxSession:
         """
         self.heard_at = now
         self.received_bytes += len(data)
+        if self._decoder.take_whole(data):
+            self._on_payload(data)
+            return False
         self._decoder.feed(data)
         return self._take_frames(now)
 
@@ -303,9 +305,8 @@ class YamuxSession:
 
     def _on_syn(self, flags: int, stream_id: int) -> StreamState | None:
         self._table.use_foreign_id(stream_id)
-        stream = None
-        if not (flags & RST or self._going_away):
-            stream = self._table.admit(stream_id, self._now)
+        unwanted = flags & RST or self._going_away
+        stream = None if unwanted else self._table.admit(stream_id, self._now)
         if stream is None:
             self._table.remember(stream_id)
             if not flags & RST:
@@ -321,9 +322,9 @@ class YamuxSession:
     def _on_stray(self, header: Header) -> None:
         kind, flags, stream_id, length = header
         # rust-yamux ends streams that it never announced.
-        bare_end = flags & (FIN | RST) and (kind != DATA or not length)
-        if not bare_end:
-            self._table.receive_stray(stream_id, length if kind == DATA else 0)
+        payload = length if kind == DATA else 0
+        if payload or not flags & (FIN | RST):
+            self._table.receive_stray(stream_id, payload)
 
     def _on_data(self, stream: StreamState, length: int) -> None:
         if not length:

@@ -12,6 +12,7 @@ from peerloom._links import READ_NOW_BYTES
 
 from ._taking_turns import TakingTurns
 from ._yamux_state import Reset
+from ._yamux_writer import TURNS_TO_ADD, TURNS_TO_SPEAK
 
 if TYPE_CHECKING:
     from ._yamux_link import YamuxLink
@@ -62,7 +63,7 @@ class YamuxStream(TakingTurns):
         finally:
             self._receiving = False
         if state.in_urgent:
-            link.wake_writer(soon=True)
+            link.wake_writer(TURNS_TO_ADD)
         return data
 
     def receive_now(self) -> bytes:
@@ -131,6 +132,7 @@ class YamuxStream(TakingTurns):
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
             await self._writable.wait()
+            self._calls = 0
             rest = rest[self._write(rest) :]
 
     def _write(self, data: bytes | memoryview) -> int:
@@ -139,10 +141,10 @@ class YamuxStream(TakingTurns):
             self._raise_if_unwritable()
         taken = self._session.write(state, data)
         self._writes += 1
-        # Whoever has more to send waits for room, and must not have been woken for it already.
-        alone = self._speaks_once and self._writes == 1 and taken == len(data)
-        if not (alone and link.flush_now()):
-            link.wake_writer(soon=taken > SMALL_WRITE_BYTES)
+        if taken < len(data):  # it waits for room, and must not have been woken for it already
+            link.wake_writer(0)
+        elif not (self._speaks_once and self._writes == 1 and link.flush_now()):
+            link.wake_writer(TURNS_TO_ADD if taken > SMALL_WRITE_BYTES else TURNS_TO_SPEAK)
         return taken
 
     def _about_to_wait(self) -> None:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from ._yamux_streams import LinkStreams
 
 # How long the writer waits for more: between a stream that comes in and what its handler says
-# stand the turns of who accepts it, of the event loop and of the handler.
+# stand the turns of who accepts it, of the event loop and of the handler. For less if nobody is
+# expected to add to what there is, and not at all if who speaks waits for room.
 TURNS_TO_SPEAK: Final = 3
+TURNS_TO_ADD: Final = 1
 
 
 class LinkWriter:
@@ -46,12 +48,12 @@ class LinkWriter:
         self._work = wakeup_kind()()
         self._unsent: Buffer = b""
         self._sending = False
-        self._soon = False
+        self._turns = TURNS_TO_SPEAK
         self._turn_began = now()
 
-    def wake(self, *, soon: bool = False) -> None:
-        """There may be something to send; `soon`, if nobody is expected to add to it."""
-        self._soon |= soon
+    def wake(self, turns: int = TURNS_TO_SPEAK) -> None:
+        """There may be something to send, to which others may add for so many turns."""
+        self._turns = min(self._turns, turns)
         self._work.set()
 
     def wait(self) -> Awaitable[None]:
@@ -105,10 +107,10 @@ class LinkWriter:
     async def _let_speak(self) -> None:
         """Whoever spoke may go on, or send it while waiting: one write costs as much as that."""
         turns = 0
-        while turns < (1 if self._soon else TURNS_TO_SPEAK) and self._session.has_output:
+        while turns < self._turns and self._session.has_output:
             turns += 1
             await checkpoint()
-        self._soon = False
+        self._turns = TURNS_TO_SPEAK
 
     def _sealed_output(self, now: float) -> Buffer:
         pieces = self._session.data_to_send(now)

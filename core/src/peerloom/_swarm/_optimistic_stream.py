@@ -92,16 +92,17 @@ class OptimisticStream(MuxedStream):
 
     async def send(self, item: bytes | bytearray | memoryview) -> None:
         """Send all of it."""
+        if self._agreed:
+            await self._muxed.send(item)  # type: ignore[arg-type]  # streams take any buffer
+            return
         left = memoryview(item)
-        if not self._agreed:
-            early = left[: MAX_EARLY_BYTES - self._sent]
-            self._sent += len(early)
-            await self._muxed.send(early)  # type: ignore[arg-type]  # streams take any buffer
-            left = left[len(early) :]
-            if not left:
-                return
+        early = left[: MAX_EARLY_BYTES - self._sent]
+        self._sent += len(early)
+        await self._muxed.send(early)  # type: ignore[arg-type]
+        left = left[len(early) :]
+        if left:
             await self._agree()
-        await self._muxed.send(item if len(left) == len(item) else left)  # type: ignore[arg-type]
+            await self._muxed.send(left)  # type: ignore[arg-type]
 
     async def send_eof(self) -> None:
         """End the writing half, once there is an agreement.
