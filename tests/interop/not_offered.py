@@ -66,6 +66,7 @@ NOT_OFFERED: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
     ("quic: reset by the accepter", "js", (THEY_DIAL,), _JS_QUIC_RESET),
     ("quic: reset by the opener", "js", (WE_DIAL,), _JS_QUIC_RESET),
     ("quic: reset by the accepter", "rust", (WE_DIAL,), _RUST_QUIC_RESET),
+    ("quic: reset by the opener", "rust", (THEY_DIAL,), _RUST_QUIC_RESET),
     ("quic: slow reader: the accepter, 64 MiB pending", "js", (WE_DIAL,), _JS_QUIC_PAUSE),
     ("quic: slow reader: the opener, 64 MiB pending", "js", (THEY_DIAL,), _JS_QUIC_PAUSE),
     ("gossipsub: without signatures, known by their hash", "py", BOTH, _PY_ANONYMOUS),
