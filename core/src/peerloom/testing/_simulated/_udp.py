@@ -119,5 +119,5 @@ def bind_udp(
 ) -> SimulatedUdpSocket:
     """A socket of that host; raises OSError if the address is not its own."""
     if ip not in {ANY_HOST, host.ip}:
-        raise OSError(errno.EADDRNOTAVAIL, f"the host's address is {host.ip}")
+        raise OSError(f"the host's address is {host.ip}")
     return SimulatedUdpSocket(internet, host, family, port)
