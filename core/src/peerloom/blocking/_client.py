@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from functools import partial, wraps
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Concatenate,
-    Final,
-    ParamSpec,
-    TypeVar,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from peerloom._client import AnyPeer
 from peerloom._client import NetworkClient as AsyncClient
